@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * connection - TCP connections opened, failed and closed
+ *
+ * The hook fires at every change of a TCP socket's state. CLOSE to SYN_SENT and CLOSE to LISTEN happen in the process
+ * that asked for it: its identity is stored with the socket there. All later changes may happen in whatever context
+ * the packet arrived in, so pid and command of an event always come from the socket's storage, never from the task.
+ */
+#include "include/kernel.h"
+#include <bpf/bpf_tracing.h>
+#include "include/endpoint.h"
+#include "include/event.h"
+#include "include/ledger.h"
+#include "include/owner.h"
+
+enum outcome {
+	OUTCOME_OPENED = 1,
+	OUTCOME_FAILED = 2,
+	OUTCOME_CLOSED = 3,
+};
+
+struct connection_event {
+	struct event_header header;
+	__u64 duration_ns; /* of the connect, or of the connection; 0: not known */
+	struct endpoint local;
+	struct endpoint peer;
+	__s32 error; /* errno; 0 of a failed connect: the caller gave up */
+	__u8 outcome;
+	__u8 role;
+	__u8 _pad[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__type(value, struct connection_event);
+} events SEC(".maps");
+
+static __always_inline void connection_emit(struct sock *sk, struct socket_owner *known, __u64 now, __u8 outcome,
+					    __u8 role, __s32 error)
+{
+	struct connection_event *event;
+	struct tcp_sock *tcp;
+	__u16 local_port = 0;
+
+	if (known && known->own) {
+		ledger_count(filtered);
+		return;
+	}
+	event = ledger_reserve(&events, sizeof(*event));
+	if (!event)
+		return;
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.timestamp_ns = now;
+	event->header.netns = sk->__sk_common.skc_net.net->ns.inum;
+	if (known) {
+		event->header.owner = known->owner;
+		if (known->since_ns && !(outcome == OUTCOME_OPENED && role == ROLE_SERVER))
+			event->duration_ns = now - known->since_ns;
+	}
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+	endpoints_of(sk, local_port, &event->local, &event->peer);
+	/* a port was never found: the one synchronous failure that gets as far as SYN_SENT */
+	if (outcome == OUTCOME_FAILED && !error && !local_port)
+		error = EADDRNOTAVAIL;
+	event->error = error;
+	event->outcome = outcome;
+	event->role = role;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* connect or listen was called, by the process that runs */
+static __always_inline void connection_begin(struct sock *sk, __u64 now, __u8 role)
+{
+	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!known)
+		return;
+	owner_set_current(&known->owner);
+	known->since_ns = role == ROLE_CLIENT ? now : 0;
+	known->role = role;
+	known->established = 0;
+	known->own = self_tgid && known->owner.pid == self_tgid;
+}
+
+static __always_inline void connection_established(struct sock *sk, __u64 now, int oldstate)
+{
+	__u8 role = oldstate == TCP_SYN_RECV ? ROLE_SERVER : ROLE_CLIENT;
+	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (known && known->role)
+		role = known->role; /* both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED */
+	connection_emit(sk, known, now, OUTCOME_OPENED, role, 0);
+	if (!known)
+		return;
+	known->role = role;
+	known->since_ns = now;
+	known->established = 1;
+}
+
+static __always_inline void connection_ended(struct sock *sk, __u64 now, int oldstate)
+{
+	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
+	bool failed = oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV;
+	__u8 role = known ? known->role : ROLE_UNKNOWN;
+
+	if (!role && failed)
+		role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
+	connection_emit(sk, known, now, failed ? OUTCOME_FAILED : OUTCOME_CLOSED, role, sk->sk_err);
+	if (known)
+		known->established = 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	/* MPTCP sockets pass here too; their subflows, which are TCP, are the connections */
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (newstate == TCP_SYN_SENT)
+		connection_begin(sk, now, ROLE_CLIENT);
+	else if (newstate == TCP_LISTEN)
+		connection_begin(sk, now, ROLE_SERVER);
+	else if (newstate == TCP_ESTABLISHED)
+		connection_established(sk, now, oldstate);
+	else if (newstate == TCP_CLOSE && oldstate != TCP_CLOSE && oldstate != TCP_LISTEN)
+		connection_ended(sk, now, oldstate);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * ledger.h - what became of every event that a program saw
+ *
+ * seen = recorded + filtered + lost + missed. The first three are counted here; missed is the kernel's own count of
+ * runs that it skipped because the program was already running on that CPU (recursion_misses).
+ */
+#ifndef KERNTAP_LEDGER_H
+#define KERNTAP_LEDGER_H
+
+#include <bpf/bpf_helpers.h>
+#include "kernel.h"
+
+struct outcomes {
+	__u64 recorded; /* went into the ring */
+	__u64 filtered; /* left out on purpose */
+	__u64 lost;	/* the ring was full */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct outcomes);
+} outcomes SEC(".maps");
+
+/* Atomic even though the row is per CPU: kernels without recursion protection run a program inside itself. */
+#define ledger_count(outcome)                                                                                          \
+	({                                                                                                             \
+		__u32 _key = 0;                                                                                        \
+		struct outcomes *_row = bpf_map_lookup_elem(&outcomes, &_key);                                         \
+		if (_row)                                                                                              \
+			__sync_fetch_and_add(&_row->outcome, 1);                                                       \
+	})
+
+/*
+ * Reserves room for an event and counts the attempt: recorded, or lost where the ring is full. Whoever gets room
+ * submits it.
+ */
+#define ledger_reserve(ring, size)                                                                                     \
+	({                                                                                                             \
+		void *_room = bpf_ringbuf_reserve(ring, size, 0);                                                      \
+		if (_room)                                                                                             \
+			ledger_count(recorded);                                                                        \
+		else                                                                                                   \
+			ledger_count(lost);                                                                            \
+		_room;                                                                                                 \
+	})
+
+#endif /* KERNTAP_LEDGER_H */

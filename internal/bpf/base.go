@@ -1,0 +1,276 @@
+// Package bpf holds the contracts of kerntap and what keeps them: programs as data, the manager that runs them and
+// brings their events together, and the storage that answers for the past.
+//
+// It knows no program and no exporter. Its laws: one program's failure is its own; a reader is never blocked by
+// whoever reads its events; every event that does not arrive is counted under the name of its loss.
+package bpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+// Spec is all that makes a program: the rest is common to all.
+type Spec struct {
+	// Name is the program's name and the type of its events.
+	Name string
+	// Description is one line for people.
+	Description string
+	// ObjectPath says where the source of the object stands in the tree.
+	ObjectPath string
+	// Object returns the compiled object, which carries its hooks, its ring (events) and its ledger (outcomes).
+	Object func() (*ebpf.CollectionSpec, error)
+	// Prepare, if not nil, sets the object's knobs before it is loaded. What the program does without it logs.
+	Prepare func(*ebpf.CollectionSpec, *slog.Logger) error
+	// Decode turns a sample into an event that embeds base. It is called from one goroutine and must not keep sample.
+	Decode func(base BaseEvent, sample []byte) (BPFEvent, error)
+}
+
+// Settings are what the configuration says about one program.
+type Settings interface {
+	// Decode fills a struct that already holds the defaults. It fails on a key that the struct does not have.
+	Decode(into any) error
+}
+
+// ErrOutOfOrder is wrapped by verbs that a program's state does not allow.
+var ErrOutOfOrder = errors.New("out of order")
+
+// eventBuffer is how many events wait in a program's channel: some 30 ms of a busy host.
+const eventBuffer = 8192
+
+// Option changes how a program is built.
+type Option func(*Program)
+
+// WithSession makes the program share its session with others. Without it the program has a session of its own.
+func WithSession(session *Session) Option {
+	return func(p *Program) { p.session = session }
+}
+
+// Program runs a Spec. It implements BPFProgram and Reporter and is safe for concurrent use.
+type Program struct {
+	spec       Spec
+	storage    EventStorage
+	session    *Session
+	ownSession bool
+	events     chan BPFEvent
+	reading    sync.WaitGroup
+	read       readCounts
+
+	verbs   sync.Mutex // one verb at a time; guards started
+	started bool       // a reader owns the event channel
+
+	mu       sync.Mutex // guards what Status reads
+	state    State
+	released bool
+	reason   error
+	object   *object
+	hooks    []Hook
+	kernel   Stats // the kernel's side, as last read
+	maps     uint64
+	unhook   func() bool // undoes the watch over Start's context
+}
+
+var (
+	_ BPFProgram = (*Program)(nil)
+	_ Reporter   = (*Program)(nil)
+)
+
+// NewProgram returns a program that has not touched the kernel yet.
+func NewProgram(spec Spec, storage EventStorage, options ...Option) *Program {
+	p := &Program{spec: spec, storage: storage, events: make(chan BPFEvent, eventBuffer)}
+	for _, option := range options {
+		option(p)
+	}
+	if p.session == nil {
+		p.session, p.ownSession = NewSession(nil), true
+	}
+	return p
+}
+
+// GetName implements BPFProgram.
+func (p *Program) GetName() string { return p.spec.Name }
+
+// GetDescription implements BPFProgram.
+func (p *Program) GetDescription() string { return p.spec.Description }
+
+// GetObjectPath implements BPFProgram.
+func (p *Program) GetObjectPath() string { return p.spec.ObjectPath }
+
+// GetEventChannel implements BPFProgram.
+func (p *Program) GetEventChannel() <-chan BPFEvent { return p.events }
+
+// IsRunning implements BPFProgram.
+func (p *Program) IsRunning() bool { return p.currentState() == Running }
+
+// GetSummary implements BPFProgram.
+func (p *Program) GetSummary(pid uint32, command string, durationSeconds int) int {
+	since := time.Now().Add(-time.Duration(durationSeconds) * time.Second)
+	return p.storage.Count(pid, command, p.spec.Name, since)
+}
+
+// GetAllEvents implements BPFProgram.
+func (p *Program) GetAllEvents() map[uint32][]BPFEvent {
+	byPID := make(map[uint32][]BPFEvent)
+	events, err := p.storage.GetByType(p.spec.Name, time.Time{})
+	if err != nil {
+		p.log().Warn("cannot read events back", "error", err)
+		return byPID
+	}
+	for _, event := range events {
+		byPID[event.GetPID()] = append(byPID[event.GetPID()], event)
+	}
+	return byPID
+}
+
+// Load implements BPFProgram.
+func (p *Program) Load() error {
+	return p.step("load", New, Loaded, func() error {
+		spec, err := p.spec.Object()
+		if err != nil {
+			return fmt.Errorf("read object: %w", err)
+		}
+		p.setHooks(hooksOf(spec))
+		if p.spec.Prepare != nil {
+			if err := p.spec.Prepare(spec, p.log()); err != nil {
+				return err
+			}
+		}
+		object, err := loadObject(p.session, spec)
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.object, p.maps = object, object.mapBytes()
+		return nil
+	})
+}
+
+// Attach implements BPFProgram.
+func (p *Program) Attach() error {
+	return p.step("attach", Loaded, Attached, func() error {
+		err := p.object.attach()
+		p.setHooks(p.object.currentHooks())
+		return err
+	})
+}
+
+// Start implements BPFProgram.
+func (p *Program) Start(ctx context.Context) error {
+	return p.step("start", Attached, Running, func() error {
+		reader := p.object.reader
+		p.reading.Go(func() { p.readAll(reader) })
+		p.started = true
+		// AfterFunc may call Stop at once, but Stop waits for this verb to end.
+		unhook := context.AfterFunc(ctx, func() {
+			if err := p.Stop(); err != nil {
+				p.log().Warn("cannot stop", "error", err)
+			}
+		})
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.unhook = unhook
+		return nil
+	})
+}
+
+// Stop implements BPFProgram.
+func (p *Program) Stop() error {
+	p.verbs.Lock()
+	defer p.verbs.Unlock()
+	if err := p.release(Stopped); err != nil {
+		return fmt.Errorf("stop program %s: %w", p.spec.Name, err)
+	}
+	return nil
+}
+
+// step runs one verb: it checks the state that the verb starts from, and a failure is the program's last word.
+func (p *Program) step(verb string, from, to State, do func() error) error {
+	p.verbs.Lock()
+	defer p.verbs.Unlock()
+	if state := p.currentState(); state != from {
+		return fmt.Errorf("%s program %s: %w: it is %s, not %s", verb, p.spec.Name, ErrOutOfOrder, state, from)
+	}
+	err := do()
+	if err != nil {
+		err = fmt.Errorf("%s program %s: %w", verb, p.spec.Name, err)
+		p.fail(err)
+		return errors.Join(err, p.release(Failed))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state == from { // the reader may already have failed
+		p.state = to
+	}
+	return nil
+}
+
+// release undoes everything in reverse, once: hooks first, then what is in the ring is delivered, then the object goes.
+func (p *Program) release(last State) error {
+	p.mu.Lock()
+	if p.state == Stopped || p.released {
+		p.mu.Unlock()
+		return nil
+	}
+	p.released = true
+	if p.state != Failed {
+		p.state = last
+	}
+	object, unhook := p.object, p.unhook
+	p.mu.Unlock()
+	if unhook != nil {
+		unhook()
+	}
+	err := p.releaseObject(object)
+	if !p.started {
+		close(p.events)
+	}
+	if p.ownSession {
+		err = errors.Join(err, p.session.Close())
+	}
+	return err
+}
+
+func (p *Program) releaseObject(object *object) error {
+	if object == nil {
+		return nil
+	}
+	err := object.detach()
+	p.setHooks(object.currentHooks())
+	if flushErr := object.reader.Flush(); flushErr != nil && !errors.Is(flushErr, os.ErrClosed) {
+		err = errors.Join(err, flushErr, object.reader.Close())
+	}
+	p.reading.Wait()
+	p.mu.Lock()
+	p.object = nil
+	countErr := object.count(&p.kernel)
+	p.mu.Unlock()
+	return errors.Join(err, countErr, object.close())
+}
+
+func (p *Program) currentState() State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}
+
+func (p *Program) setHooks(hooks []Hook) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hooks = hooks
+}
+
+func (p *Program) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state, p.reason = Failed, err
+}
+
+func (p *Program) log() *slog.Logger { return p.session.Log.With("program", p.spec.Name) }

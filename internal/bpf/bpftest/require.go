@@ -1,0 +1,37 @@
+// Package bpftest helps to test programs against the running kernel, and storages against their contract.
+//
+// Tests cause real events in a network namespace of their own and wait for exactly those.
+package bpftest
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/features"
+)
+
+// Require skips the test where programs may not be loaded, and fails it where REQUIRE_BPF is set.
+func Require(t testing.TB) {
+	t.Helper()
+	if err := features.HaveMapType(ebpf.RingBuf); err != nil {
+		missing(t, "needs CAP_BPF and CAP_PERFMON: "+err.Error())
+	}
+}
+
+// RequireTool skips the test where a command is not installed, and fails it where REQUIRE_BPF is set.
+func RequireTool(t testing.TB, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		missing(t, "needs "+name+": "+err.Error())
+	}
+}
+
+func missing(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("REQUIRE_BPF") != "" {
+		t.Fatal("REQUIRE_BPF is set, and this test " + why)
+	}
+	t.Skip(why)
+}

@@ -1,0 +1,107 @@
+package bpf
+
+import (
+	"time"
+
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// Detail says how far one event travels beyond the counts.
+type Detail uint8
+
+const (
+	// Counted events add to counters and summaries and are then forgotten.
+	Counted Detail = iota
+	// Kept events are kept in the storage for the local API as well.
+	Kept
+	// Exported events are kept and sent as log records as well.
+	Exported
+)
+
+// Tallied is an event that knows what it adds to a summary and how far it travels. An event that does not implement
+// it adds one and is kept and exported.
+type Tallied interface {
+	// Tally returns how many occurrences the event adds to GetSummary and Count.
+	Tally() uint64
+	Detail() Detail
+}
+
+// Described is an event that exporters can turn into a log record without knowing its program.
+type Described interface {
+	BPFEvent
+	// EventName returns the log record's event name.
+	EventName() string
+	Severity() telemetry.Severity
+	// Body returns one line for people.
+	Body() string
+	// Attributes appends the record's attributes to dst.
+	Attributes(dst []telemetry.Attribute) []telemetry.Attribute
+}
+
+// Measured is an event that adds to metrics.
+type Measured interface {
+	// Measurements appends what the event adds to dst.
+	Measurements(dst []telemetry.Measurement) []telemetry.Measurement
+}
+
+// TallyOf returns what an event adds to a summary.
+func TallyOf(event BPFEvent) uint64 {
+	if t, ok := event.(Tallied); ok {
+		return t.Tally()
+	}
+	return 1
+}
+
+// DetailOf returns how far an event travels.
+func DetailOf(event BPFEvent) Detail {
+	if t, ok := event.(Tallied); ok {
+		return t.Detail()
+	}
+	return Exported
+}
+
+// BaseEvent is what all events have in common; programs embed it in theirs.
+type BaseEvent struct {
+	// PID and VPID are the owner's process id in the initial pid namespace and in its own; 0 where none is known.
+	PID, VPID uint32
+	// Timestamp is in nanoseconds of CLOCK_MONOTONIC; WallOffset added to it gives Unix time.
+	Timestamp  uint64
+	WallOffset int64
+	// Command is the owner's command name (comm of the thread-group leader), Executable the name of its executable
+	// file; "" where none is known.
+	Command, Executable string
+	// CgroupID is the owner's cgroup (v2), NetNS the inode number of the network namespace; 0 where none is known.
+	CgroupID uint64
+	NetNS    uint32
+}
+
+// GetPID implements BPFEvent.
+func (e *BaseEvent) GetPID() uint32 { return e.PID }
+
+// GetTimestamp implements BPFEvent.
+func (e *BaseEvent) GetTimestamp() uint64 { return e.Timestamp }
+
+// GetCommand implements BPFEvent.
+func (e *BaseEvent) GetCommand() string { return e.Command }
+
+// GetWallClockTime implements BPFEvent.
+func (e *BaseEvent) GetWallClockTime() time.Time {
+	return time.Unix(0, int64(e.Timestamp)+e.WallOffset).UTC()
+}
+
+// OwnerAttributes appends what is known of the process to dst.
+func (e *BaseEvent) OwnerAttributes(dst []telemetry.Attribute) []telemetry.Attribute {
+	if e.Command != "" {
+		dst = append(dst, telemetry.String(telemetry.Command, e.Command))
+	}
+	if e.PID != 0 {
+		dst = append(dst, telemetry.Int(telemetry.ProcessPID, int64(e.PID)))
+	}
+	if e.VPID != 0 {
+		dst = append(dst, telemetry.Int(telemetry.ProcessVPID, int64(e.VPID)))
+	}
+	if e.Executable != "" {
+		dst = append(dst, telemetry.String(telemetry.ProcessExecutable, e.Executable))
+	}
+	return dst
+}

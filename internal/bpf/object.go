@@ -1,0 +1,169 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+)
+
+// The maps that every object declares: the ring of samples and the ledger of outcomes.
+const (
+	eventsMap   = "events"
+	outcomesMap = "outcomes"
+)
+
+// object is a collection in the kernel, its hooks and the reader of its ring.
+type object struct {
+	collection *ebpf.Collection
+	reader     *ringbuf.Reader
+
+	mu    sync.Mutex // a reader that fails detaches, perhaps while the program stops
+	links []link.Link
+	hooks []Hook
+}
+
+// loadObject verifies an object and brings it into the kernel. On failure nothing stays behind.
+func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
+	if self, ok := spec.Variables["self_tgid"]; ok {
+		if err := self.Set(session.SelfPID); err != nil {
+			return nil, fmt.Errorf("set self_tgid: %w", err)
+		}
+	}
+	shared, err := session.replacements(spec)
+	if err != nil {
+		return nil, err
+	}
+	hooks := hooksOf(spec)
+	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: shared})
+	if err != nil {
+		return nil, verifierWords(err)
+	}
+	o := &object{collection: collection, hooks: hooks}
+	if collection.Maps[eventsMap] == nil || collection.Maps[outcomesMap] == nil {
+		o.close()
+		return nil, fmt.Errorf("object lacks map %s or %s", eventsMap, outcomesMap)
+	}
+	if o.reader, err = ringbuf.NewReader(collection.Maps[eventsMap]); err != nil {
+		o.close()
+		return nil, fmt.Errorf("open ring: %w", err)
+	}
+	return o, nil
+}
+
+// hooksOf lists an object's hooks: its sections name them.
+func hooksOf(spec *ebpf.CollectionSpec) []Hook {
+	var hooks []Hook
+	for _, name := range slices.Sorted(maps.Keys(spec.Programs)) {
+		hooks = append(hooks, Hook{Program: name, Name: spec.Programs[name].SectionName})
+	}
+	return hooks
+}
+
+// verifierWords appends the verifier's last lines to an error: they say which instruction was refused and why.
+func verifierWords(err error) error {
+	var refused *ebpf.VerifierError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("%w (verifier: %+3v)", err, refused)
+	}
+	return err
+}
+
+// attach connects every function of the object to its hook. On failure nothing stays attached.
+func (o *object) attach() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.hooks {
+		hook := &o.hooks[i]
+		l, err := link.AttachTracing(link.TracingOptions{Program: o.collection.Programs[hook.Program]})
+		if err != nil {
+			hook.Reason = err.Error()
+			return errors.Join(fmt.Errorf("attach %s to %s: %w", hook.Program, hook.Name, err), o.detachLocked())
+		}
+		o.links = append(o.links, l)
+		hook.Attached = true
+	}
+	return nil
+}
+
+// detach disconnects the hooks in reverse order; what is in the ring stays there.
+func (o *object) detach() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.detachLocked()
+}
+
+func (o *object) detachLocked() error {
+	var errs []error
+	for _, l := range slices.Backward(o.links) {
+		if err := l.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("detach: %w", err))
+		}
+	}
+	o.links = nil
+	for i := range o.hooks {
+		o.hooks[i].Attached = false
+	}
+	return errors.Join(errs...)
+}
+
+// currentHooks returns a copy of the hooks as they are now.
+func (o *object) currentHooks() []Hook {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.hooks)
+}
+
+// close detaches and releases everything.
+func (o *object) close() error {
+	errs := []error{o.detach()}
+	if o.reader != nil {
+		errs = append(errs, o.reader.Close())
+	}
+	o.collection.Close()
+	return errors.Join(errs...)
+}
+
+// wireOutcomes is struct outcomes of bpf/include/ledger.h.
+type wireOutcomes struct{ Recorded, Filtered, Lost uint64 }
+
+// count reads the kernel's side of the ledger into stats.
+func (o *object) count(stats *Stats) error {
+	var rows []wireOutcomes
+	if err := o.collection.Maps[outcomesMap].Lookup(uint32(0), &rows); err != nil {
+		return fmt.Errorf("read outcomes: %w", err)
+	}
+	stats.Recorded, stats.Filtered, stats.Lost, stats.Missed = 0, 0, 0, 0
+	for _, row := range rows {
+		stats.Recorded += row.Recorded
+		stats.Filtered += row.Filtered
+		stats.Lost += row.Lost
+	}
+	for name, program := range o.collection.Programs {
+		run, err := program.Stats()
+		if err != nil {
+			return fmt.Errorf("read statistics of %s: %w", name, err)
+		}
+		stats.Missed += run.RecursionMisses
+	}
+	stats.Seen = stats.Recorded + stats.Filtered + stats.Lost + stats.Missed
+	return nil
+}
+
+// mapBytes returns the kernel memory of the object's maps, as far as the kernel tells.
+func (o *object) mapBytes() uint64 {
+	var total uint64
+	for _, m := range o.collection.Maps {
+		if info, err := m.Info(); err == nil {
+			if bytes, ok := info.Memlock(); ok {
+				total += bytes
+			}
+		}
+	}
+	return total
+}

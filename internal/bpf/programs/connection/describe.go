@@ -1,0 +1,164 @@
+package connection
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// cancelled tells whether the caller gave up before there was an answer: it closed the socket or was killed.
+func (e *Event) cancelled() bool { return e.Outcome == OutcomeFailed && e.Errno == 0 }
+
+// errorType is the value of error.type: why a connection failed or ended abnormally, "" where it did neither.
+func (e *Event) errorType() string {
+	if e.cancelled() {
+		return "cancelled"
+	}
+	switch e.Errno {
+	case 0:
+		return ""
+	case syscall.ECONNREFUSED:
+		return "refused"
+	case syscall.ETIMEDOUT:
+		return "timed_out"
+	case syscall.ECONNRESET, syscall.EPIPE: // EPIPE: the reset came after the peer had closed its direction
+		return "reset"
+	case syscall.EHOSTUNREACH:
+		return "host_unreachable"
+	case syscall.ENETUNREACH:
+		return "network_unreachable"
+	case syscall.EADDRNOTAVAIL:
+		return "address_not_available"
+	case syscall.EACCES, syscall.EPERM:
+		return "permission_denied"
+	}
+	return "_OTHER"
+}
+
+// EventName implements bpf.Described.
+func (e *Event) EventName() string {
+	switch e.Outcome {
+	case OutcomeOpened:
+		return telemetry.EventTCPOpened
+	case OutcomeFailed:
+		return telemetry.EventTCPFailed
+	default:
+		return telemetry.EventTCPClosed
+	}
+}
+
+// Severity implements bpf.Described.
+func (e *Event) Severity() telemetry.Severity {
+	if e.Outcome == OutcomeFailed && !e.cancelled() {
+		return telemetry.Warn
+	}
+	return telemetry.Info
+}
+
+// Body implements bpf.Described.
+func (e *Event) Body() string {
+	switch {
+	case e.Outcome == OutcomeOpened && e.Role == RoleServer:
+		return fmt.Sprintf("%s accepted %s on %s", e.who(), e.Peer, e.Local)
+	case e.Outcome == OutcomeOpened:
+		return fmt.Sprintf("%s connected to %s%s", e.who(), e.Peer, e.span(" in "))
+	case e.Outcome == OutcomeFailed && e.Role == RoleServer:
+		return fmt.Sprintf("%s lost %s on %s before it was established: %s", e.who(), e.Peer, e.Local, e.why())
+	case e.cancelled():
+		return fmt.Sprintf("%s gave up connecting to %s%s", e.who(), e.Peer, e.span(" after "))
+	case e.Outcome == OutcomeFailed:
+		return fmt.Sprintf("%s could not connect to %s: %s%s", e.who(), e.Peer, e.why(), e.span(" after "))
+	}
+	line := fmt.Sprintf("%s ended its connection with %s%s", e.who(), e.Peer, e.span(" after "))
+	if e.Errno != 0 {
+		line += ": " + e.why()
+	}
+	return line
+}
+
+func (e *Event) who() string {
+	switch {
+	case e.Command == "":
+		return "an unknown process"
+	case e.PID == 0:
+		return e.Command
+	default:
+		return fmt.Sprintf("%s[%d]", e.Command, e.PID)
+	}
+}
+
+// why is the kernel's own word for the error.
+func (e *Event) why() string {
+	if e.cancelled() {
+		return "given up"
+	}
+	return e.Errno.Error()
+}
+
+func (e *Event) span(lead string) string {
+	if e.Duration == 0 {
+		return ""
+	}
+	unit := time.Microsecond
+	if e.Duration > time.Second {
+		unit = time.Millisecond
+	}
+	return lead + e.Duration.Round(unit).String()
+}
+
+// Attributes implements bpf.Described.
+func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
+	dst = append(dst,
+		telemetry.String(telemetry.NetworkTransport, telemetry.TCP),
+		telemetry.String(telemetry.NetworkType, e.networkType()),
+		telemetry.String(telemetry.NetworkLocalAddress, e.Local.Addr().String()),
+		telemetry.Int(telemetry.NetworkLocalPort, int64(e.Local.Port())),
+		telemetry.String(telemetry.NetworkPeerAddress, e.Peer.Addr().String()),
+		telemetry.Int(telemetry.NetworkPeerPort, int64(e.Peer.Port())),
+	)
+	dst = e.OwnerAttributes(dst)
+	if role := e.Role.String(); role != "" {
+		dst = append(dst, telemetry.String(telemetry.TCPRole, role))
+	}
+	if e.Role == RoleServer && e.Command != "" {
+		dst = append(dst, telemetry.String(telemetry.Attribution, telemetry.AttributionListener))
+	}
+	if reason := e.errorType(); reason != "" {
+		dst = append(dst, telemetry.String(telemetry.ErrorType, reason))
+	}
+	if e.Errno != 0 {
+		dst = append(dst, telemetry.Int(telemetry.Errno, int64(e.Errno)))
+	}
+	if e.Duration != 0 {
+		dst = append(dst, telemetry.Float(telemetry.Duration, e.Duration.Seconds()))
+	}
+	return dst
+}
+
+// Measurements implements bpf.Measured.
+func (e *Event) Measurements(dst []telemetry.Measurement) []telemetry.Measurement {
+	command := telemetry.Label{Key: telemetry.Command, Value: e.Command}
+	role := telemetry.Label{Key: telemetry.TCPRole, Value: e.Role.String()}
+	reason := telemetry.Label{Key: telemetry.ErrorType, Value: e.errorType()}
+	duration := &telemetry.TCPConnectDuration
+	if e.Outcome == OutcomeClosed {
+		duration = &telemetry.TCPConnectionDuration
+	} else {
+		network := telemetry.Label{Key: telemetry.NetworkType, Value: e.networkType()}
+		dst = append(dst, telemetry.Measurement{
+			Metric: &telemetry.TCPConnections,
+			Labels: telemetry.LabelSet(command, network, role, reason),
+			Value:  1,
+		})
+	}
+	if e.Duration != 0 {
+		dst = append(dst, telemetry.Measurement{
+			Metric: duration,
+			Labels: telemetry.LabelSet(command, role, reason),
+			Value:  e.Duration.Seconds(),
+		})
+	}
+	return dst
+}

@@ -1,0 +1,140 @@
+package connection
+
+import (
+	"encoding/json"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// Outcome is what became of a connection.
+type Outcome uint8
+
+const (
+	// OutcomeOpened is a connection that was established.
+	OutcomeOpened Outcome = iota + 1
+	// OutcomeFailed is an attempt that was not.
+	OutcomeFailed
+	// OutcomeClosed is the end of a connection that was established.
+	OutcomeClosed
+)
+
+var outcomeNames = [...]string{"unknown", "opened", "failed", "closed"}
+
+// String returns the outcome as the configuration spells it.
+func (o Outcome) String() string { return outcomeNames[min(int(o), len(outcomeNames)-1)] }
+
+// Role is this end's part in a connection.
+type Role uint8
+
+const (
+	// RoleUnknown is the role in a connection that is older than kerntap.
+	RoleUnknown Role = iota
+	// RoleClient called connect.
+	RoleClient
+	// RoleServer listens.
+	RoleServer
+)
+
+var roleNames = [...]string{"", "client", "server"}
+
+// String returns the value of kerntap.tcp.role, "" where the role is not known.
+func (r Role) String() string { return roleNames[min(int(r), len(roleNames)-1)] }
+
+// Event is one change in the life of a TCP connection, as one end of it saw it.
+type Event struct {
+	bpf.BaseEvent
+	Outcome Outcome
+	Role    Role
+	// Errno is why a connection failed or ended; 0 for an ordinary end, and for a connect that its caller gave up.
+	Errno syscall.Errno
+	// Duration is how long the connect took (client, opened and failed) or the connection lasted (closed); 0 where
+	// that is not known.
+	Duration time.Duration
+	// Local and Peer are this end and the other; IPv4-mapped addresses are IPv4.
+	Local, Peer netip.AddrPort
+
+	exported bool
+}
+
+var (
+	_ bpf.Tallied           = (*Event)(nil)
+	_ bpf.Described         = (*Event)(nil)
+	_ bpf.Measured          = (*Event)(nil)
+	_ bpf.ConnectionAttempt = (*Event)(nil)
+)
+
+// GetEventType implements bpf.BPFEvent.
+func (e *Event) GetEventType() string { return Name }
+
+// attempt tells whether the event is the one outcome of a client's connect.
+func (e *Event) attempt() bool { return e.Role == RoleClient && e.Outcome != OutcomeClosed }
+
+// Tally implements bpf.Tallied: summaries count clients' attempts.
+func (e *Event) Tally() uint64 {
+	if e.attempt() {
+		return 1
+	}
+	return 0
+}
+
+// Detail implements bpf.Tallied.
+func (e *Event) Detail() bpf.Detail {
+	if e.exported {
+		return bpf.Exported
+	}
+	return bpf.Kept
+}
+
+// ConnectionInfo implements bpf.ConnectionAttempt.
+func (e *Event) ConnectionInfo() (bpf.ConnectionInfo, bool) {
+	return bpf.ConnectionInfo{
+		PID:         e.PID,
+		Command:     e.Command,
+		Destination: e.Peer.String(),
+		Protocol:    "TCP",
+		ReturnCode:  e.returnCode(),
+		Timestamp:   e.GetWallClockTime(),
+	}, e.attempt()
+}
+
+// returnCode is the original contract's: 0 means opened, so a connect that was given up is ECANCELED.
+func (e *Event) returnCode() int32 {
+	if e.cancelled() {
+		return int32(syscall.ECANCELED)
+	}
+	return int32(e.Errno)
+}
+
+// MarshalJSON returns the original contract's form of the event.
+func (e *Event) MarshalJSON() ([]byte, error) {
+	family := syscall.AF_INET
+	if e.Peer.Addr().Is6() {
+		family = syscall.AF_INET6
+	}
+	return json.Marshal(bpf.ConnectionJSON{
+		PID:             e.PID,
+		TimestampNS:     e.Timestamp,
+		ReturnCode:      e.returnCode(),
+		Command:         e.Command,
+		DestinationIP:   e.Peer.Addr().String(),
+		DestinationPort: e.Peer.Port(),
+		Destination:     e.Peer.String(),
+		AddressFamily:   uint16(family),
+		Protocol:        "TCP",
+		SocketType:      "STREAM",
+		WallTime:        e.GetWallClockTime(),
+		Note:            bpf.TimestampNote,
+	})
+}
+
+// networkType is the value of network.type.
+func (e *Event) networkType() string {
+	if e.Peer.Addr().Is4() {
+		return telemetry.IPv4
+	}
+	return telemetry.IPv6
+}

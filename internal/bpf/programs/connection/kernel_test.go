@@ -1,0 +1,293 @@
+package connection_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+)
+
+func TestMain(m *testing.M) {
+	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client})
+	goleak.VerifyTestMain(m)
+}
+
+// server listens on the address in args, says which one it got, and echoes each connection until its peer closes.
+func server(args []string, stdin io.Reader, stdout io.Writer) error {
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		if controlErr := raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		}); controlErr != nil {
+			return controlErr
+		}
+		return err
+	}}
+	listener, err := config.Listen(context.Background(), "tcp", args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, listener.Addr())
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				fmt.Fprintln(conn, os.Getpid())
+				io.Copy(conn, conn)
+			}()
+		}
+	}()
+	_, err = io.Copy(io.Discard, stdin)
+	return err
+}
+
+// client connects to every address that it reads, says who answered, and closes.
+func client(_ []string, stdin io.Reader, stdout io.Writer) error {
+	lines := bufio.NewScanner(stdin)
+	for lines.Scan() {
+		conn, err := net.Dial("tcp", lines.Text())
+		if err != nil {
+			fmt.Fprintln(stdout, "error", err)
+			continue
+		}
+		answer, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil {
+			return err
+		}
+		conn.Close()
+		fmt.Fprintln(stdout, answer[:len(answer)-1], conn.LocalAddr())
+	}
+	return lines.Err()
+}
+
+// is matches events of one namespace, role and outcome.
+func is(ns *bpftest.Namespace, role connection.Role, outcome connection.Outcome) func(*connection.Event) bool {
+	return func(e *connection.Event) bool { return e.NetNS == ns.Inode && e.Role == role && e.Outcome == outcome }
+}
+
+func start(t *testing.T) *bpftest.Recorder {
+	return bpftest.Start(t, connection.NewProgram(bpf.NewInMemoryStorage()))
+}
+
+func TestBothEndsOfAConnection(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		t.Run(address, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			recorder := start(t)
+			srv := ns.StartHelper(t, "kt-server", "server", address)
+			listening := netip.MustParseAddrPort(srv.Line(t))
+			cli := ns.StartHelper(t, "kt-client", "client")
+			cli.Send(t, listening.String())
+			var pid int
+			var from string
+			fmt.Sscan(cli.Line(t), &pid, &from)
+			ephemeral := netip.MustParseAddrPort(from)
+			for _, want := range []struct {
+				what    string
+				role    connection.Role
+				outcome connection.Outcome
+				pid     uint32
+				command string
+				local   netip.AddrPort
+				peer    netip.AddrPort
+				lasts   bool
+			}{
+				{"client opened", connection.RoleClient, connection.OutcomeOpened, cli.PID, "kt-client", ephemeral, listening, true},
+				{"server opened", connection.RoleServer, connection.OutcomeOpened, srv.PID, "kt-server", listening, ephemeral, false},
+				{"client closed", connection.RoleClient, connection.OutcomeClosed, cli.PID, "kt-client", ephemeral, listening, true},
+				{"server closed", connection.RoleServer, connection.OutcomeClosed, srv.PID, "kt-server", listening, ephemeral, true},
+			} {
+				e := bpftest.Await(t, recorder, want.what, is(ns, want.role, want.outcome))
+				if e.PID != want.pid || e.Command != want.command || e.Executable != want.command {
+					t.Errorf("%s: process %s[%d] (%s), want %s[%d]", want.what, e.Command, e.PID, e.Executable, want.command, want.pid)
+				}
+				if e.Local != want.local || e.Peer != want.peer {
+					t.Errorf("%s: %s to %s, want %s to %s", want.what, e.Local, e.Peer, want.local, want.peer)
+				}
+				if (e.Duration > 0) != want.lasts || e.Errno != 0 {
+					t.Errorf("%s: duration %s, errno %d", want.what, e.Duration, e.Errno)
+				}
+			}
+			recorder.Stop(t)
+			all := bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode })
+			if len(all) != 4 {
+				t.Errorf("%d events of one connection, want 4", len(all))
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:1", "[::1]:1"} {
+		t.Run(address, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			recorder := start(t)
+			cli := ns.StartHelper(t, "kt-refused", "client")
+			cli.Send(t, address)
+			cli.Line(t)
+			e := bpftest.Await(t, recorder, "refused", is(ns, connection.RoleClient, connection.OutcomeFailed))
+			if e.Errno != syscall.ECONNREFUSED || e.PID != cli.PID || e.Command != "kt-refused" {
+				t.Errorf("%s[%d] failed with %v", e.Command, e.PID, e.Errno)
+			}
+			if e.Peer.String() != address || e.Duration <= 0 {
+				t.Errorf("peer %s after %s", e.Peer, e.Duration)
+			}
+		})
+	}
+}
+
+func TestMappedAddressIsIPv4(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	cli := ns.StartHelper(t, "kt-mapped", "client")
+	cli.Send(t, "[::ffff:127.0.0.1]:1")
+	cli.Line(t)
+	e := bpftest.Await(t, recorder, "refused", is(ns, connection.RoleClient, connection.OutcomeFailed))
+	if e.Peer.String() != "127.0.0.1:1" {
+		t.Errorf("peer is %s", e.Peer)
+	}
+}
+
+// The group of a port belongs to several processes: each connection must be given to the one that got it.
+func TestReusePortServersHaveTheirOwnConnections(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	first := ns.StartHelper(t, "kt-first", "server", "127.0.0.1:0")
+	address := first.Line(t)
+	second := ns.StartHelper(t, "kt-second", "server", address)
+	second.Line(t)
+	cli := ns.StartHelper(t, "kt-client", "client")
+	answered := make(map[string]uint32)
+	perServer := make(map[uint32]int)
+	for range 40 {
+		cli.Send(t, address)
+		var pid uint32
+		var from string
+		fmt.Sscan(cli.Line(t), &pid, &from)
+		answered[from] = pid
+		perServer[pid]++
+	}
+	if perServer[first.PID] == 0 || perServer[second.PID] == 0 {
+		t.Fatalf("one server got all connections: %v", perServer)
+	}
+	recorder.Stop(t)
+	opened := bpftest.Find(recorder, is(ns, connection.RoleServer, connection.OutcomeOpened))
+	if len(opened) != len(answered) {
+		t.Errorf("%d connections were opened, want %d", len(opened), len(answered))
+	}
+	for _, e := range opened {
+		if e.PID != answered[e.Peer.String()] {
+			t.Errorf("%s was answered by %d and is given to %s[%d]", e.Peer, answered[e.Peer.String()], e.Command, e.PID)
+		}
+	}
+}
+
+func TestGivenUpConnectIsCancelled(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	ns.Firewall(t, "add table inet t; add chain inet t out { type filter hook output priority 0; }; add rule inet t out tcp dport 9 drop")
+	recorder := start(t)
+	ns.Do(func() {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}); err != unix.EINPROGRESS {
+			t.Errorf("connect: %v", err)
+		}
+		unix.Close(fd)
+	})
+	e := bpftest.Await(t, recorder, "cancelled", is(ns, connection.RoleClient, connection.OutcomeFailed))
+	if e.Errno != 0 || e.PID != uint32(os.Getpid()) {
+		t.Errorf("[%d] failed with %v", e.PID, e.Errno)
+	}
+	if info, ok := e.ConnectionInfo(); !ok || info.ReturnCode == 0 {
+		t.Errorf("a connect that was given up is listed as %+v", info)
+	}
+}
+
+func TestPortsExhausted(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	ns.Run(t, "sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=40000 40000")
+	srv := ns.StartHelper(t, "kt-server", "server", "127.0.0.1:5000")
+	address := srv.Line(t)
+	ns.Do(func() {
+		held, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer held.Close()
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			t.Error("a second connection found a port")
+		}
+	})
+	e := bpftest.Await(t, recorder, "no port", is(ns, connection.RoleClient, connection.OutcomeFailed))
+	if e.Errno != syscall.EADDRNOTAVAIL {
+		t.Errorf("failed with %v", e.Errno)
+	}
+}
+
+func TestOwnTrafficIsFilteredAndCounted(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	session := bpf.NewSession(nil)
+	session.SelfPID = uint32(os.Getpid())
+	t.Cleanup(func() { session.Close() })
+	program := connection.NewProgram(bpf.NewInMemoryStorage(), bpf.WithSession(session))
+	recorder := bpftest.Start(t, program)
+	ns.Do(func() {
+		if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
+			conn.Close()
+		}
+	})
+	recorder.Stop(t)
+	if seen := bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode }); len(seen) != 0 {
+		t.Errorf("%d events of kerntap's own traffic", len(seen))
+	}
+	if stats := program.Status().Stats; stats.Filtered == 0 {
+		t.Errorf("nothing was counted as filtered: %+v", stats)
+	}
+}
+
+func TestEveryEventIsAccountedFor(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	program := connection.NewProgram(bpf.NewInMemoryStorage())
+	recorder := bpftest.Start(t, program)
+	const attempts = 500
+	ns.Do(func() {
+		for range attempts {
+			if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
+				conn.Close()
+			}
+		}
+	})
+	recorder.Stop(t)
+	if found := bpftest.Find(recorder, is(ns, connection.RoleClient, connection.OutcomeFailed)); len(found) != attempts {
+		t.Errorf("%d refused connects were reported, want %d", len(found), attempts)
+	}
+	stats := program.Status().Stats
+	if stats.Seen != stats.Recorded+stats.Filtered+stats.Lost+stats.Missed {
+		t.Errorf("the kernel's side does not add up: %+v", stats)
+	}
+	if stats.Recorded != stats.Undecodable+stats.Dropped+stats.Delivered || stats.Delivered != uint64(len(recorder.Events())) {
+		t.Errorf("user space does not add up: %+v, %d events arrived", stats, len(recorder.Events()))
+	}
+}

@@ -1,0 +1,71 @@
+// Package connection reports TCP connections: opened, failed and closed, at both ends.
+//
+// The object is bpf/connection.bpf.c. The process of an event is the socket's owner: whoever called connect, and for
+// an accepted connection the process that listens (kerntap.attribution says so).
+package connection
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+)
+
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wpadded -Werror" connection ../../../../bpf/connection.bpf.c -- -I../../../../bpf/include
+
+// Name is the program's name and the type of its events.
+const Name = "connection"
+
+// Config is what the key programs.connection configures.
+type Config struct {
+	// Records are the outcomes that are sent as log records: opened, failed, closed. Counters count all of them.
+	Records []string `yaml:"records"`
+}
+
+// DefaultConfig sends failures and ends: an opened connection is told again when it closes.
+func DefaultConfig() Config {
+	return Config{Records: []string{OutcomeFailed.String(), OutcomeClosed.String()}}
+}
+
+// Validate returns an error of one line that names the key at fault.
+func (c Config) Validate() error {
+	known := []string{OutcomeOpened.String(), OutcomeFailed.String(), OutcomeClosed.String()}
+	for _, record := range c.Records {
+		if !slices.Contains(known, record) {
+			return fmt.Errorf("programs.%s.records: %q is not one of %s", Name, record, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// NewProgram returns the program with its default configuration.
+func NewProgram(storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
+	return newProgram(DefaultConfig(), storage, options...)
+}
+
+// New returns the program as settings configure it. It fails on settings that Config does not know or allow.
+func New(settings bpf.Settings, storage bpf.EventStorage, options ...bpf.Option) (*bpf.Program, error) {
+	config := DefaultConfig()
+	if err := settings.Decode(&config); err != nil {
+		return nil, err
+	}
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	return newProgram(config, storage, options...), nil
+}
+
+func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
+	d := decoder{}
+	for outcome := range d.exported {
+		d.exported[outcome] = slices.Contains(config.Records, Outcome(outcome).String())
+	}
+	return bpf.NewProgram(bpf.Spec{
+		Name:        Name,
+		Description: "TCP connections opened, failed and closed, with the process that owns them",
+		ObjectPath:  "bpf/connection.bpf.c",
+		Object:      loadConnection,
+		Decode:      d.decode,
+	}, storage, options...)
+}

@@ -1,0 +1,84 @@
+package packet_drop
+
+import "strings"
+
+// Class says what a drop means to whoever runs the workload.
+type Class string
+
+const (
+	// ClassLoss is a packet that somebody wanted and did not get.
+	ClassLoss Class = "loss"
+	// ClassRefused is a packet that was turned away: nobody listens, or the other end gave up.
+	ClassRefused Class = "refused"
+	// ClassCleanup is what ordinary operation throws away: queues of closing sockets, duplicates, copies for others.
+	ClassCleanup Class = "cleanup"
+)
+
+// refused are the reasons by which a packet is turned away.
+var refused = map[string]bool{
+	"NO_SOCKET":         true,
+	"TCP_RESET":         true,
+	"TCP_CLOSE":         true,
+	"TCP_ABORT_ON_DATA": true,
+	"IP_NOPROTO":        true,
+	"UNHANDLED_PROTO":   true,
+	"INVALID_PROTO":     true,
+	"IPV6DISABLED":      true,
+	"SOCKET_FILTER":     true,
+}
+
+// cleanup are the reasons of ordinary operation.
+var cleanup = map[string]bool{
+	"CONSUMED":                 true,
+	"SOCKET_CLOSE":             true,
+	"QUEUE_PURGE":              true,
+	"OTHERHOST":                true,
+	"UNICAST_IN_L2_MULTICAST":  true,
+	"TCP_OFOMERGE":             true,
+	"TCP_OLD_DATA":             true,
+	"TCP_OLD_ACK":              true,
+	"TCP_TOO_OLD_ACK":          true,
+	"DUP_FRAG":                 true,
+	"TAP_FILTER":               true,
+	"TAP_TXFILTER":             true,
+	"IPV6_NDISC_NS_OTHERHOST":  true,
+	"MAC_IEEE_MAC_CONTROL":     true,
+	"BRIDGE_INGRESS_STP_STATE": true,
+}
+
+// cleaners are the functions that free the queues of closing sockets. They say so where the kernel gives no reason:
+// 6.1 says NOT_SPECIFIED there, 5.10 has no reasons.
+var cleaners = map[string]bool{
+	"sk_stream_kill_queues":  true,
+	"inet_sock_destruct":     true,
+	"tcp_v4_destroy_sock":    true,
+	"tcp_write_queue_purge":  true,
+	"skb_queue_purge":        true,
+	"skb_queue_purge_reason": true,
+	"__skb_queue_purge":      true,
+	"skb_rbtree_purge":       true,
+	"tcp_disconnect":         true,
+	"__tcp_close":            true,
+	"udp_destruct_common":    true,
+	"udpv6_destruct_sock":    true,
+	"inet_csk_listen_stop":   true,
+	"inet_csk_destroy_sock":  true,
+}
+
+// classify decides by the reason, and by the place where the kernel gives none. What cannot be told apart is a loss:
+// better one too many to look at than one that is never seen.
+func classify(reason, location string) Class {
+	switch {
+	case refused[reason]:
+		return ClassRefused
+	case cleanup[reason]:
+		return ClassCleanup
+	case reason != "" && reason != "NOT_SPECIFIED":
+		return ClassLoss
+	}
+	function, _, _ := strings.Cut(location, "+")
+	if cleaners[function] {
+		return ClassCleanup
+	}
+	return ClassLoss
+}

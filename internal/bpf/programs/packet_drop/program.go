@@ -1,0 +1,106 @@
+// Package packet_drop reports packets that the kernel dropped: why, where, and whose they were.
+//
+// The object is bpf/packet_drop.bpf.c. Reasons are named from the running kernel's BTF; the process is the owner of
+// the socket that sent or was to receive the packet, and absent where there is none.
+package packet_drop
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/kernel"
+)
+
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wpadded -Werror" packetDrop ../../../../bpf/packet_drop.bpf.c -- -I../../../../bpf/include
+
+// Name is the program's name and the type of its events.
+const Name = "packet_drop"
+
+const (
+	tracepoint   = "kfree_skb"
+	reasonEnum   = "skb_drop_reason"
+	reasonPrefix = "SKB_DROP_REASON_"
+	symbolsPath  = "/proc/kallsyms"
+)
+
+// Config is what the key programs.packet_drop configures.
+type Config struct {
+	// Records are the classes that are sent as log records: loss, refused, cleanup. Counters count all of them.
+	Records []string `yaml:"records"`
+}
+
+// DefaultConfig leaves out the clean-up that every healthy connection ends with.
+func DefaultConfig() Config {
+	return Config{Records: []string{string(ClassLoss), string(ClassRefused)}}
+}
+
+// Validate returns an error of one line that names the key at fault.
+func (c Config) Validate() error {
+	known := []string{string(ClassLoss), string(ClassRefused), string(ClassCleanup)}
+	for _, record := range c.Records {
+		if !slices.Contains(known, record) {
+			return fmt.Errorf("programs.%s.records: %q is not one of %s", Name, record, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// NewProgram returns the program with its default configuration.
+func NewProgram(storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
+	return newProgram(DefaultConfig(), storage, options...)
+}
+
+// New returns the program as settings configure it. It fails on settings that Config does not know or allow.
+func New(settings bpf.Settings, storage bpf.EventStorage, options ...bpf.Option) (*bpf.Program, error) {
+	config := DefaultConfig()
+	if err := settings.Decode(&config); err != nil {
+		return nil, err
+	}
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	return newProgram(config, storage, options...), nil
+}
+
+func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
+	d := &decoder{config: config}
+	return bpf.NewProgram(bpf.Spec{
+		Name:        Name,
+		Description: "packets that the kernel dropped, with reason, place and owner",
+		ObjectPath:  "bpf/packet_drop.bpf.c",
+		Object:      loadPacketDrop,
+		Prepare:     d.prepare,
+		Decode:      d.decode,
+	}, storage, options...)
+}
+
+// prepare learns what the running kernel gives a drop: how many arguments its tracepoint has, what its reasons are
+// called, and, where symbols may be read, what its functions are called.
+func (d *decoder) prepare(spec *ebpf.CollectionSpec, log *slog.Logger) error {
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		return fmt.Errorf("read the kernel's BTF: %w", err)
+	}
+	args, err := kernel.RawTracepointArgs(types, tracepoint)
+	if err != nil {
+		return err
+	}
+	if err := spec.Variables["tracepoint_args"].Set(uint32(args)); err != nil {
+		return fmt.Errorf("set tracepoint_args: %w", err)
+	}
+	d.reasons, err = kernel.LoadEnum(types, reasonEnum, reasonPrefix)
+	if err != nil && !errors.Is(err, kernel.ErrNoEnum) {
+		return err
+	}
+	if d.symbols, err = kernel.LoadSymbols(symbolsPath); err != nil {
+		log.Info("drops are reported without their location", "reason", err)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf/ringbuf"
+)
+
+// readCounts is the user-space side of the ledger. The reader writes it, Status reads it.
+type readCounts struct {
+	undecodable atomic.Uint64
+	dropped     atomic.Uint64
+	delivered   atomic.Uint64
+}
+
+// readAll turns samples into events until the ring is flushed or closed, and then closes the event channel. It never
+// waits for whoever reads the events: one that finds the channel full is dropped and counted.
+func (p *Program) readAll(reader *ringbuf.Reader) {
+	defer close(p.events)
+	headers := newHeaderDecoder(p.session.Clock)
+	var record ringbuf.Record
+	for {
+		err := reader.ReadInto(&record)
+		switch {
+		case err == nil:
+			p.deliver(headers, record.RawSample)
+		case errors.Is(err, ringbuf.ErrFlushed):
+			return
+		default:
+			p.readerEnded(err)
+			return
+		}
+	}
+}
+
+func (p *Program) deliver(headers *headerDecoder, sample []byte) {
+	event, err := p.decode(headers, sample)
+	if err != nil {
+		if p.read.undecodable.Add(1) == 1 {
+			p.log().Warn("cannot decode a sample; further ones are only counted", "error", err)
+		}
+		return
+	}
+	select {
+	case p.events <- event:
+		p.read.delivered.Add(1)
+	default:
+		p.read.dropped.Add(1)
+	}
+}
+
+func (p *Program) decode(headers *headerDecoder, sample []byte) (BPFEvent, error) {
+	base, err := headers.decode(sample)
+	if err != nil {
+		return nil, err
+	}
+	return p.spec.Decode(base, sample)
+}
+
+// readerEnded is the failure of a running program: its hooks go, for nobody reads what they report.
+func (p *Program) readerEnded(err error) {
+	p.mu.Lock()
+	object := p.object
+	p.mu.Unlock()
+	if errors.Is(err, os.ErrClosed) {
+		err = errors.New("the ring was closed")
+	}
+	err = fmt.Errorf("read program %s: %w", p.spec.Name, err)
+	p.fail(err)
+	p.log().Warn("program failed", "error", err)
+	if object == nil {
+		return
+	}
+	if err := object.detach(); err != nil {
+		p.log().Warn("cannot detach a failed program", "error", err)
+	}
+}
+
+// Status implements Reporter. After Stop it tells how the program ended.
+func (p *Program) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.object != nil {
+		p.hooks = p.object.currentHooks()
+		if err := p.object.count(&p.kernel); err != nil {
+			p.log().Warn("cannot read the ledger", "error", err)
+		}
+	}
+	stats := p.kernel
+	stats.Undecodable = p.read.undecodable.Load()
+	stats.Dropped = p.read.dropped.Load()
+	stats.Delivered = p.read.delivered.Load()
+	status := Status{
+		Name:        p.spec.Name,
+		Description: p.spec.Description,
+		State:       p.state,
+		Hooks:       p.hooks,
+		Stats:       stats,
+		MapBytes:    p.maps,
+	}
+	if p.reason != nil {
+		status.Reason = p.reason.Error()
+	}
+	return status
+}

@@ -1,0 +1,77 @@
+package bpf
+
+// State is where a program stands between registration and its end.
+type State uint8
+
+const (
+	// New programs are registered and have done nothing yet.
+	New State = iota
+	// Loaded programs are in the kernel without a hook.
+	Loaded
+	// Attached programs have their hooks; nobody reads yet.
+	Attached
+	// Running programs read events.
+	Running
+	// Stopped programs were stopped; they do not start again.
+	Stopped
+	// Failed programs could not do what the status' reason says.
+	Failed
+)
+
+var stateNames = [...]string{"new", "loaded", "attached", "running", "stopped", "failed"}
+
+// String returns the state's name as /health spells it.
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return "unknown"
+}
+
+// Hook is one place in the kernel at which a program runs.
+type Hook struct {
+	// Program is the BPF function, Name the hook as its section names it (tp_btf/kfree_skb).
+	Program, Name string
+	Attached      bool
+	// Reason says why a hook is not attached, and is "" while nothing has failed.
+	Reason string
+}
+
+// Stats counts what became of everything that one program saw. In the kernel
+// Seen = Recorded + Filtered + Lost + Missed; in user space
+// Recorded = Undecodable + Dropped + Delivered + what is under way.
+type Stats struct {
+	// Seen is the number of kernel events that the program is for.
+	Seen uint64
+	// Recorded went into the ring buffer.
+	Recorded uint64
+	// Filtered were left out on purpose (kerntap's own traffic).
+	Filtered uint64
+	// Lost found the ring buffer full.
+	Lost uint64
+	// Missed were skipped by the kernel because the program was already running on that CPU.
+	Missed uint64
+	// Undecodable are samples that did not have the expected layout.
+	Undecodable uint64
+	// Dropped found a channel full, because its reader was slow.
+	Dropped uint64
+	// Delivered left through the program's channel.
+	Delivered uint64
+}
+
+// Status is the truth about one program.
+type Status struct {
+	Name, Description string
+	State             State
+	// Reason says why a program failed, and is "" otherwise.
+	Reason string
+	Hooks  []Hook
+	Stats  Stats
+	// MapBytes is the memory of the program's maps in the kernel.
+	MapBytes uint64
+}
+
+// Reporter tells the truth about itself; programs implement it beside the contract.
+type Reporter interface {
+	Status() Status
+}

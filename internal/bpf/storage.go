@@ -1,0 +1,190 @@
+package bpf
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The defaults of the storage: what fits in some 10 MB.
+const (
+	defaultRecords   = 10_000
+	defaultRetention = time.Hour
+)
+
+// InMemoryStorage implements EventStorage and Covering: a bounded ring of records for each event type, and tallies in
+// buckets of time, which stay exact when records have left.
+type InMemoryStorage struct {
+	records   int
+	retention time.Duration
+	now       func() time.Time
+
+	mu    sync.RWMutex
+	types map[string]*shelf
+}
+
+// shelf is what is kept of one event type.
+type shelf struct {
+	ring    []BPFEvent // grows to the limit, then wraps
+	next    int        // the place of the oldest record once the ring is full
+	evicted uint64
+	left    time.Time // the newest record that left early
+	tallies *tallies
+}
+
+var (
+	_ EventStorage = (*InMemoryStorage)(nil)
+	_ Covering     = (*InMemoryStorage)(nil)
+)
+
+// StorageOption changes how a storage is built.
+type StorageOption func(*InMemoryStorage)
+
+// WithRecords bounds the records kept of each event type.
+func WithRecords(n int) StorageOption {
+	return func(s *InMemoryStorage) { s.records = max(n, 1) }
+}
+
+// WithRetention bounds the age of kept records. Tallies are kept for an hour in any case.
+func WithRetention(d time.Duration) StorageOption {
+	return func(s *InMemoryStorage) { s.retention = d }
+}
+
+// WithNow replaces the clock that ages are measured with.
+func WithNow(now func() time.Time) StorageOption {
+	return func(s *InMemoryStorage) { s.now = now }
+}
+
+// NewInMemoryStorage returns an empty storage.
+func NewInMemoryStorage(options ...StorageOption) *InMemoryStorage {
+	s := &InMemoryStorage{
+		records:   defaultRecords,
+		retention: defaultRetention,
+		now:       time.Now,
+		types:     make(map[string]*shelf),
+	}
+	for _, option := range options {
+		option(s)
+	}
+	return s
+}
+
+// Store implements EventStorage.
+func (s *InMemoryStorage) Store(event BPFEvent) error {
+	if event == nil {
+		return errors.New("store event: it is nil")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := s.types[event.GetEventType()]
+	if kept == nil {
+		kept = &shelf{tallies: newTallies()}
+		s.types[event.GetEventType()] = kept
+	}
+	if n := TallyOf(event); n > 0 {
+		kept.tallies.add(event.GetWallClockTime(), event.GetPID(), event.GetCommand(), n)
+	}
+	if DetailOf(event) != Counted {
+		kept.put(event, s.records)
+	}
+	return nil
+}
+
+func (k *shelf) put(event BPFEvent, limit int) {
+	if len(k.ring) < limit {
+		k.ring = append(k.ring, event)
+		return
+	}
+	k.evicted++
+	if t := k.ring[k.next].GetWallClockTime(); t.After(k.left) {
+		k.left = t
+	}
+	k.ring[k.next] = event
+	k.next = (k.next + 1) % limit
+}
+
+// GetByPID implements EventStorage.
+func (s *InMemoryStorage) GetByPID(pid uint32, since time.Time) ([]BPFEvent, error) {
+	return s.query("", since, func(event BPFEvent) bool { return event.GetPID() == pid }), nil
+}
+
+// GetByCommand implements EventStorage.
+func (s *InMemoryStorage) GetByCommand(command string, since time.Time) ([]BPFEvent, error) {
+	matches := commandMatcher(command)
+	return s.query("", since, func(event BPFEvent) bool { return matches(event.GetCommand()) }), nil
+}
+
+// GetByType implements EventStorage.
+func (s *InMemoryStorage) GetByType(eventType string, since time.Time) ([]BPFEvent, error) {
+	return s.query(eventType, since, func(BPFEvent) bool { return true }), nil
+}
+
+// query returns the kept records of a type ("" for all) that match and are neither older than since nor than the
+// retention, oldest first.
+func (s *InMemoryStorage) query(eventType string, since time.Time, match func(BPFEvent) bool) []BPFEvent {
+	if oldest := s.now().Add(-s.retention); since.Before(oldest) {
+		since = oldest
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []BPFEvent
+	for name, kept := range s.types {
+		if eventType != "" && name != eventType {
+			continue
+		}
+		for _, event := range kept.ring {
+			if !event.GetWallClockTime().Before(since) && match(event) {
+				found = append(found, event)
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b BPFEvent) int { return cmp.Compare(a.GetTimestamp(), b.GetTimestamp()) })
+	return found
+}
+
+// Count implements EventStorage. It is exact to the resolution of the buckets: a second for windows of up to two
+// minutes, ten seconds for longer ones.
+func (s *InMemoryStorage) Count(pid uint32, command, eventType string, since time.Time) int {
+	matches := commandMatcher(command)
+	now := s.now()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var total uint64
+	for name, kept := range s.types {
+		if eventType == "" || name == eventType {
+			total += kept.tallies.sum(now, since, func(who owner) bool {
+				return (pid == 0 || who.pid == pid) && matches(who.command)
+			})
+		}
+	}
+	return int(min(total, math.MaxInt))
+}
+
+// Coverage implements Covering.
+func (s *InMemoryStorage) Coverage(eventType string) Coverage {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	covers := Coverage{Since: s.now().Add(-s.retention)}
+	for name, kept := range s.types {
+		if eventType != "" && name != eventType {
+			continue
+		}
+		covers.Evicted += kept.evicted
+		if kept.evicted > 0 && !kept.left.Before(covers.Since) {
+			covers.Since = kept.left.Add(time.Nanosecond)
+		}
+	}
+	return covers
+}
+
+// commandMatcher matches a case-insensitive part of a command name; "" matches all.
+func commandMatcher(part string) func(string) bool {
+	part = strings.ToLower(part)
+	return func(command string) bool {
+		return part == "" || strings.Contains(strings.ToLower(command), part)
+	}
+}

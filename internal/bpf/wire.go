@@ -1,0 +1,98 @@
+package bpf
+
+import (
+	"bytes"
+	"fmt"
+	"unsafe"
+
+	"github.com/kerntap/kerntap/internal/kernel"
+)
+
+// WireHeader is struct event_header of bpf/include/event.h, which opens every sample.
+type WireHeader struct {
+	TimestampNs uint64
+	NetNS       uint32
+	_           uint32
+	Owner       WireOwner
+}
+
+// WireOwner is struct owner of bpf/include/event.h.
+type WireOwner struct {
+	StartBoottimeNs uint64
+	CgroupID        uint64
+	PID             uint32
+	VPID            uint32
+	Command         [16]byte
+	Executable      [32]byte
+}
+
+// Cast copies a sample into its wire type. A sample of another size has another layout and is refused. The result
+// does not alias the sample.
+func Cast[T any](sample []byte) (T, error) {
+	var wire T
+	size := int(unsafe.Sizeof(wire))
+	if len(sample) != size {
+		return wire, fmt.Errorf("sample has %d bytes, want %d", len(sample), size)
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&wire)), size), sample)
+	return wire, nil
+}
+
+// maxNames bounds the names that a headerDecoder remembers: far more than a host runs at a time.
+const maxNames = 4096
+
+// headerDecoder turns wire headers into base events. Names repeat, so it hands out the same string for the same
+// bytes instead of a new one for each event. It belongs to one goroutine.
+type headerDecoder struct {
+	clock       *kernel.Clock
+	commands    map[[16]byte]string
+	executables map[[32]byte]string
+}
+
+func newHeaderDecoder(clock *kernel.Clock) *headerDecoder {
+	return &headerDecoder{
+		clock:       clock,
+		commands:    make(map[[16]byte]string),
+		executables: make(map[[32]byte]string),
+	}
+}
+
+func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
+	size := int(unsafe.Sizeof(WireHeader{}))
+	if len(sample) < size {
+		return BaseEvent{}, fmt.Errorf("sample has %d bytes, a header alone has %d", len(sample), size)
+	}
+	wire, err := Cast[WireHeader](sample[:size])
+	if err != nil {
+		return BaseEvent{}, err
+	}
+	return BaseEvent{
+		PID:        wire.Owner.PID,
+		VPID:       wire.Owner.VPID,
+		Timestamp:  wire.TimestampNs,
+		WallOffset: d.clock.Offset(wire.TimestampNs),
+		Command:    intern(d.commands, wire.Owner.Command, wire.Owner.Command[:]),
+		Executable: intern(d.executables, wire.Owner.Executable, wire.Owner.Executable[:]),
+		CgroupID:   wire.Owner.CgroupID,
+		NetNS:      wire.NetNS,
+	}, nil
+}
+
+// intern returns the string up to the first zero byte of raw, remembered under key.
+func intern[K comparable](names map[K]string, key K, raw []byte) string {
+	if raw[0] == 0 {
+		return ""
+	}
+	if name, ok := names[key]; ok {
+		return name
+	}
+	if len(names) >= maxNames {
+		clear(names)
+	}
+	if end := bytes.IndexByte(raw, 0); end >= 0 {
+		raw = raw[:end]
+	}
+	name := string(bytes.ToValidUTF8(raw, []byte("\uFFFD")))
+	names[key] = name
+	return name
+}

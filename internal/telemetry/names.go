@@ -1,0 +1,71 @@
+package telemetry
+
+// Attribute keys. The first group is of the OpenTelemetry semantic conventions, spelt as they spell it; the second is
+// ours, in the shape of the open proposal for TCP telemetry (open-telemetry/semantic-conventions#3682).
+const (
+	NetworkTransport    = "network.transport"
+	NetworkType         = "network.type"
+	NetworkLocalAddress = "network.local.address"
+	NetworkLocalPort    = "network.local.port"
+	NetworkPeerAddress  = "network.peer.address"
+	NetworkPeerPort     = "network.peer.port"
+	SourceAddress       = "source.address"
+	SourcePort          = "source.port"
+	DestinationAddress  = "destination.address"
+	DestinationPort     = "destination.port"
+	ProcessPID          = "process.pid"
+	ProcessVPID         = "process.vpid"
+	ProcessExecutable   = "process.executable.name"
+	ErrorType           = "error.type"
+
+	Command      = "kerntap.command"
+	TCPRole      = "kerntap.tcp.role"
+	Errno        = "kerntap.errno"
+	Duration     = "kerntap.duration"
+	DropReason   = "kerntap.drop.reason"
+	DropClass    = "kerntap.drop.class"
+	DropLocation = "kerntap.drop.location"
+	PacketSize   = "kerntap.packet.size"
+	EtherType    = "kerntap.packet.ethertype"
+	Attribution  = "kerntap.attribution"
+	ProgramName  = "kerntap.program.name"
+	Outcome      = "kerntap.outcome"
+)
+
+// Values that more than one program uses.
+const (
+	TCP  = "tcp"
+	UDP  = "udp"
+	IPv4 = "ipv4"
+	IPv6 = "ipv6"
+
+	// AttributionListener says that the process of an accepted connection is the one that listens.
+	AttributionListener = "listener"
+)
+
+// Event names of log records.
+const (
+	EventTCPOpened     = "kerntap.tcp.connection.opened"
+	EventTCPFailed     = "kerntap.tcp.connection.failed"
+	EventTCPClosed     = "kerntap.tcp.connection.closed"
+	EventPacketDropped = "kerntap.packet.dropped"
+)
+
+// Metrics of the observed workloads and of kerntap itself.
+var (
+	TCPConnections = Metric{"kerntap.tcp.connections", "{connection}",
+		"TCP connections by outcome of their establishment: client connects and accepted server connections.", Counter}
+	TCPConnectDuration = Metric{"kerntap.tcp.connect.duration", "s",
+		"Time from a client's connect to its outcome.", Histogram}
+	TCPConnectionDuration = Metric{"kerntap.tcp.connection.duration", "s",
+		"Time from the establishment of a TCP connection to its end.", Histogram}
+	PacketDrops = Metric{"kerntap.packet.drops", "{packet}",
+		"Packets that the kernel dropped, by reason.", Counter}
+
+	ProgramEvents = Metric{"kerntap.program.events", "{event}",
+		"Kernel events that a program saw, by what became of them in the kernel.", Counter}
+	ProgramRecords = Metric{"kerntap.program.records", "{record}",
+		"Records that a program sent to user space, by what became of them there.", Counter}
+	ProgramUp = Metric{"kerntap.program.up", "1",
+		"1 while a program reads events, 0 when it does not.", Gauge}
+)
