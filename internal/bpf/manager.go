@@ -42,6 +42,7 @@ type Manager struct {
 	abandon   chan struct{} // closed when StopAll stops waiting for the dispatcher
 	ctx       context.Context
 	cancel    context.CancelFunc
+	forwards  sync.WaitGroup // one for each program that was started, unregistered ones too
 
 	mu      sync.Mutex
 	entries []*entry
@@ -151,7 +152,7 @@ func (m *Manager) StartAll() error {
 			return err
 		}
 		e.done = make(chan struct{})
-		go m.forward(e)
+		m.forwards.Go(func() { m.forward(e) })
 		m.log.Info("program started", "program", e.program.GetName())
 		return nil
 	})
@@ -215,11 +216,7 @@ func (m *Manager) StopAll() error {
 			errs = append(errs, err)
 		}
 	}
-	for _, e := range m.entries {
-		if e.done != nil {
-			<-e.done
-		}
-	}
+	m.forwards.Wait()
 	m.cancel()
 	close(m.events)
 	return errors.Join(errs...)

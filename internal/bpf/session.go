@@ -4,17 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/kerntap/kerntap/internal/kernel"
 )
 
-// sharedMaps are the maps that all programs of one session use together. Whoever is loaded first creates them.
-var sharedMaps = []string{"owners"}
+// ownersMap says who owns a socket. All programs of a session use it together; whoever is loaded first creates it.
+const ownersMap = "owners"
 
 // Session is what the programs of one kerntap share: the clock, kerntap's own process id as the kernel numbers it,
 // and the map that says who owns a socket. It is safe for concurrent use.
@@ -27,7 +26,7 @@ type Session struct {
 	SelfPID uint32
 
 	mu     sync.Mutex
-	shared map[string]*ebpf.Map
+	owners *ebpf.Map // nil until a program that uses it is loaded
 }
 
 // NewSession returns a session that has not touched the kernel yet.
@@ -35,41 +34,62 @@ func NewSession(log *slog.Logger) *Session {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Session{Log: log, Clock: kernel.NewClock(), shared: make(map[string]*ebpf.Map)}
+	return &Session{Log: log, Clock: kernel.NewClock()}
 }
 
-// Close releases the shared maps. Programs that still use them keep them alive in the kernel until they stop.
+// Close releases the shared map. Programs that still use it keep it alive in the kernel until they stop.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(s.shared)) {
-		if err := s.shared[name].Close(); err != nil {
-			errs = append(errs, fmt.Errorf("close map %s: %w", name, err))
-		}
+	if s.owners == nil {
+		return nil
 	}
-	clear(s.shared)
-	return errors.Join(errs...)
+	err := s.owners.Close()
+	s.owners = nil
+	if err != nil {
+		return fmt.Errorf("close map %s: %w", ownersMap, err)
+	}
+	return nil
 }
 
-// replacements returns the shared maps that an object declares, created if they do not exist yet.
+// Disregard marks a socket of kerntap's own that was opened before the programs were loaded: its traffic, and that of
+// the connections it accepts, counts as filtered. It is to be called after the programs are loaded; where none of
+// them keeps owners it does nothing.
+func (s *Session) Disregard(socket syscall.Conn) error {
+	s.mu.Lock()
+	owners := s.owners
+	s.mu.Unlock()
+	if owners == nil {
+		return nil
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("mark own socket: %w", err)
+	}
+	var putErr error
+	err = raw.Control(func(fd uintptr) {
+		putErr = owners.Put(int32(fd), wireSocketOwner{Owner: WireOwner{PID: s.SelfPID}, Own: 1})
+	})
+	if err = errors.Join(err, putErr); err != nil {
+		return fmt.Errorf("mark own socket: %w", err)
+	}
+	return nil
+}
+
+// replacements returns the shared map, created if it does not exist yet, if an object declares it.
 func (s *Session) replacements(spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	used := make(map[string]*ebpf.Map)
-	for _, name := range sharedMaps {
-		mapSpec, ok := spec.Maps[name]
-		if !ok {
-			continue
-		}
-		if s.shared[name] == nil {
-			m, err := ebpf.NewMap(mapSpec)
-			if err != nil {
-				return nil, fmt.Errorf("create map %s: %w", name, err)
-			}
-			s.shared[name] = m
-		}
-		used[name] = s.shared[name]
+	mapSpec, ok := spec.Maps[ownersMap]
+	if !ok {
+		return nil, nil
 	}
-	return used, nil
+	if s.owners == nil {
+		owners, err := ebpf.NewMap(mapSpec)
+		if err != nil {
+			return nil, fmt.Errorf("create map %s: %w", ownersMap, err)
+		}
+		s.owners = owners
+	}
+	return map[string]*ebpf.Map{ownersMap: s.owners}, nil
 }

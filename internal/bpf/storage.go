@@ -88,23 +88,36 @@ func (s *InMemoryStorage) Store(event BPFEvent) error {
 	if n := TallyOf(event); n > 0 {
 		kept.tallies.add(event.GetWallClockTime(), event.GetPID(), event.GetCommand(), n)
 	}
-	if DetailOf(event) != Counted {
-		kept.put(event, s.records)
+	if DetailOf(event) == Counted {
+		return nil
 	}
+	if len(kept.ring) < s.records {
+		kept.ring = append(kept.ring, event)
+		return nil
+	}
+	kept.replaceOldest(event, s.now().Add(-s.retention))
 	return nil
 }
 
-func (k *shelf) put(event BPFEvent, limit int) {
-	if len(k.ring) < limit {
-		k.ring = append(k.ring, event)
-		return
-	}
-	k.evicted++
-	if t := k.ring[k.next].GetWallClockTime(); t.After(k.left) {
-		k.left = t
+// replaceOldest puts an event in the place of the oldest one, which is evicted unless its retention had ended.
+func (k *shelf) replaceOldest(event BPFEvent, retained time.Time) {
+	if t := k.ring[k.next].GetWallClockTime(); !t.Before(retained) {
+		k.evicted++
+		if t.After(k.left) {
+			k.left = t
+		}
 	}
 	k.ring[k.next] = event
-	k.next = (k.next + 1) % limit
+	k.next = (k.next + 1) % len(k.ring)
+}
+
+// all yields the kept records in the order in which they came.
+func (k *shelf) all(yield func(BPFEvent) bool) {
+	for i := range k.ring {
+		if !yield(k.ring[(k.next+i)%len(k.ring)]) {
+			return
+		}
+	}
 }
 
 // GetByPID implements EventStorage.
@@ -136,7 +149,7 @@ func (s *InMemoryStorage) query(eventType string, since time.Time, match func(BP
 		if eventType != "" && name != eventType {
 			continue
 		}
-		for _, event := range kept.ring {
+		for event := range kept.all {
 			if !event.GetWallClockTime().Before(since) && match(event) {
 				found = append(found, event)
 			}

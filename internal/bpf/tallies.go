@@ -33,6 +33,9 @@ func newTallies() *tallies { return &tallies{} }
 
 func (t *tallies) add(at time.Time, pid uint32, command string, n uint64) {
 	second := at.Unix()
+	if second < 0 {
+		return // before 1970: no clock of this host said so
+	}
 	who := owner{pid, command}
 	addTo(t.fine[:], second, who, n)
 	addTo(t.coarse[:], second/coarseWidth, who, n)
@@ -40,9 +43,6 @@ func (t *tallies) add(at time.Time, pid uint32, command string, n uint64) {
 
 // addTo counts in the bucket of that number. A bucket that a newer stretch of time has taken over is out of reach.
 func addTo(buckets []bucket, number int64, who owner, n uint64) {
-	if number < 0 {
-		return // before 1970: no clock of this host said so
-	}
 	b := &buckets[int(number%int64(len(buckets)))]
 	if number < b.number {
 		return

@@ -26,6 +26,16 @@ type WireOwner struct {
 	Executable      [32]byte
 }
 
+// wireSocketOwner is struct socket_owner of bpf/include/owner.h.
+type wireSocketOwner struct {
+	Owner       WireOwner
+	SinceNs     uint64
+	Role        uint8
+	Established uint8
+	Own         uint8
+	_           [5]uint8
+}
+
 // Cast copies a sample into its wire type. A sample of another size has another layout and is refused. The result
 // does not alias the sample.
 func Cast[T any](sample []byte) (T, error) {
@@ -89,10 +99,23 @@ func intern[K comparable](names map[K]string, key K, raw []byte) string {
 	if len(names) >= maxNames {
 		clear(names)
 	}
+	name := text(raw)
+	names[key] = name
+	return name
+}
+
+// Text returns the text of a C string in a wire type: up to its first zero byte, with what is no UTF-8 replaced.
+func Text(chars []int8) string {
+	raw := make([]byte, len(chars))
+	for i, c := range chars {
+		raw[i] = byte(c)
+	}
+	return text(raw)
+}
+
+func text(raw []byte) string {
 	if end := bytes.IndexByte(raw, 0); end >= 0 {
 		raw = raw[:end]
 	}
-	name := string(bytes.ToValidUTF8(raw, []byte("\uFFFD")))
-	names[key] = name
-	return name
+	return string(bytes.ToValidUTF8(raw, []byte("\uFFFD")))
 }

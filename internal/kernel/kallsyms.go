@@ -139,7 +139,7 @@ func (t *symbolTable) add(s symbol) error {
 	if n := len(t.entries); n > 0 && t.entries[n-1].address == s.address {
 		return nil
 	}
-	if len(t.names)+len(s.name) >= math.MaxUint32 {
+	if uint64(len(t.names)+len(s.name)) >= math.MaxUint32 {
 		return errors.New("more names than 4 GB")
 	}
 	owner, known := t.numbers[string(s.module)]

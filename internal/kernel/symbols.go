@@ -12,7 +12,8 @@ import (
 
 // ErrSymbolsHidden is wrapped when the kernel shows its symbols without their addresses: the reader lacks CAP_SYSLOG,
 // or kernel.kptr_restrict is 2.
-var ErrSymbolsHidden = errors.New("the kernel hides its symbols' addresses (CAP_SYSLOG shows them, unless kernel.kptr_restrict is 2)")
+var ErrSymbolsHidden = errors.New("the kernel hides its symbols' addresses " +
+	"(CAP_SYSLOG shows them, unless kernel.kptr_restrict is 2)")
 
 const (
 	// maxFunction is more than any function of a kernel is long (the longest of Linux 6.18 is 20 KB): a larger gap

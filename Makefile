@@ -1,0 +1,46 @@
+# Everything is one of: build, run, test, bench, check. `make` alone lists them.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+SUDO    := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
+# Under sudo the toolchain and its caches stay the user's.
+ROOT    := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME",env)
+# Privileged tests fail instead of being skipped.
+TESTS   := ./...
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the static binary bin/kerntap
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kerntap ./cmd/kerntap
+
+.PHONY: run
+run: build ## build, then watch this machine on the console (sudo only if you are not root)
+	$(SUDO) ./bin/kerntap run --console text --metric-interval 10s
+
+.PHONY: deps
+deps: ## install what the tests need from Debian's packages, only if missing
+	@scripts/deps.sh
+
+.PHONY: generate
+generate: deps ## compile the BPF objects and write their bindings
+	$(GO) generate ./...
+
+.PHONY: test
+test: deps ## every test, unprivileged and privileged
+	$(GO) test -race ./...
+	$(ROOT) REQUIRE_BPF=1 $(GO) test -race -count=1 $(TESTS)
+
+.PHONY: lint
+lint: deps ## formatting, vet, staticcheck, and generated files that are up to date
+	@scripts/lint.sh
+
+.PHONY: bench
+bench: deps ## the benchmarks behind the README's numbers
+	@scripts/bench.sh
+
+.PHONY: clean
+clean: ## remove what build left
+	rm -rf bin

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+// bpftestPatience bounds what a child process may take.
+const bpftestPatience = 60 * time.Second
+
+// running is a kerntap that runs in this process.
+type running struct {
+	t      *testing.T
+	lines  chan string
+	cancel context.CancelFunc
+	exited chan int
+}
+
+// startKerntap runs kerntap until stop, and hands out its standard output line by line.
+func startKerntap(t *testing.T, args ...string) *running {
+	t.Helper()
+	bpftest.Require(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	read, write := io.Pipe()
+	r := &running{t: t, lines: make(chan string, 1024), cancel: cancel, exited: make(chan int, 1)}
+	go func() {
+		defer close(r.lines)
+		lines := bufio.NewScanner(read)
+		lines.Buffer(nil, 16<<20)
+		for lines.Scan() {
+			r.lines <- lines.Text()
+		}
+	}()
+	go func() {
+		code := run(ctx, environment{stdout: write, stderr: t.Output()}, append([]string{"run"}, args...))
+		write.Close()
+		r.exited <- code
+	}()
+	t.Cleanup(cancel)
+	return r
+}
+
+// await returns the first line that matches.
+func (r *running) await(what string, match func(string) bool) string {
+	r.t.Helper()
+	deadline := time.After(bpftestPatience)
+	for {
+		select {
+		case line, ok := <-r.lines:
+			if !ok {
+				r.t.Fatalf("kerntap ended before it wrote %s", what)
+			}
+			if match(line) {
+				return line
+			}
+		case <-deadline:
+			r.t.Fatalf("kerntap did not write %s", what)
+		}
+	}
+}
+
+// stop ends kerntap as SIGINT does and returns the rest of its output.
+func (r *running) stop() string {
+	r.t.Helper()
+	r.cancel()
+	var rest strings.Builder
+	for line := range r.lines {
+		rest.WriteString(line + "\n")
+	}
+	if code := <-r.exited; code != 0 {
+		r.t.Errorf("exit code %d", code)
+	}
+	return rest.String()
+}
+
+func TestARefusedConnectShowsUpInTheTerminal(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	r := startKerntap(t, "--console", "text", "--listen", "off", "--metric-interval", "1h")
+	r.await("what to try", func(line string) bool { return strings.Contains(line, "curl 127.0.0.1:1") })
+	caller := ns.StartHelper(t, "kt-terminal", "dial", "127.0.0.1:1")
+	caller.End(t)
+	who := "kt-terminal[" + strconv.Itoa(int(caller.PID)) + "]"
+	line := r.await("the refused connect", func(line string) bool { return strings.Contains(line, who) })
+	for _, want := range []string{"WARN", "tcp.connection.failed", "could not connect to 127.0.0.1:1: connection refused"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("line lacks %q: %s", want, line)
+		}
+	}
+	if rest := r.stop(); !strings.Contains(rest, "refused") {
+		t.Errorf("the last summary does not count it:\n%s", rest)
+	}
+}
+
+// otlpLine is the part of an OTLP/JSON request that the tests read.
+type otlpLine struct {
+	ResourceLogs []struct {
+		ScopeLogs []struct {
+			LogRecords []struct {
+				EventName      string `json:"eventName"`
+				SeverityNumber int    `json:"severityNumber"`
+				Attributes     []struct {
+					Key   string `json:"key"`
+					Value struct {
+						StringValue string `json:"stringValue"`
+						IntValue    string `json:"intValue"`
+					} `json:"value"`
+				} `json:"attributes"`
+			} `json:"logRecords"`
+		} `json:"scopeLogs"`
+	} `json:"resourceLogs"`
+	ResourceMetrics json.RawMessage `json:"resourceMetrics"`
+}
+
+func TestOTLPOnStandardOutput(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	address := freeAddress(t)
+	r := startKerntap(t, "--console", "json", "--listen", address, "--metric-interval", "1h")
+	awaitReady(t, address)
+	ns.StartHelper(t, "kt-json", "dial", "[::1]:1").End(t)
+	line := r.await("the record", func(line string) bool {
+		return strings.Contains(line, `"kt-json"`) && strings.Contains(line, "resourceLogs")
+	})
+	found := false
+	for _, record := range records(t, line) {
+		if record["kerntap.command"] != "kt-json" {
+			continue
+		}
+		found = true
+		for key, want := range map[string]string{
+			"event": "kerntap.tcp.connection.failed", "network.peer.address": "::1", "network.peer.port": "1",
+			"error.type": "refused", "network.type": "ipv6", "network.transport": "tcp", "kerntap.tcp.role": "client",
+		} {
+			if record[key] != want {
+				t.Errorf("%s is %q, want %q", key, record[key], want)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("no record of the command in %s", line)
+	}
+	rest := r.stop()
+	if !strings.Contains(rest, "kerntap.tcp.connections") || !strings.Contains(rest, "kt-json") {
+		t.Errorf("the metrics were not flushed at the end: %s", rest)
+	}
+	for line := range strings.Lines(rest) {
+		if err := json.Unmarshal([]byte(line), &otlpLine{}); err != nil {
+			t.Errorf("%v in %s", err, line)
+		}
+	}
+}
+
+// records flattens the log records of one line: the event's name and its attributes.
+func records(t *testing.T, line string) []map[string]string {
+	t.Helper()
+	var request otlpLine
+	if err := json.Unmarshal([]byte(line), &request); err != nil {
+		t.Fatalf("%v in %s", err, line)
+	}
+	var all []map[string]string
+	for _, resource := range request.ResourceLogs {
+		for _, scope := range resource.ScopeLogs {
+			for _, record := range scope.LogRecords {
+				flat := map[string]string{"event": record.EventName}
+				for _, a := range record.Attributes {
+					flat[a.Key] = a.Value.StringValue + a.Value.IntValue
+				}
+				all = append(all, flat)
+			}
+		}
+	}
+	return all
+}
+
+func TestTheLocalAPIAnswersFromTheChain(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	address := freeAddress(t)
+	r := startKerntap(t, "--console", "text", "--listen", address, "--metric-interval", "1h")
+	r.await("what to try", func(line string) bool { return strings.Contains(line, "curl 127.0.0.1:1") })
+	ns.StartHelper(t, "kt-api", "dial", "127.0.0.1:1", "127.0.0.1:2").End(t)
+	r.await("the refused connect", func(line string) bool { return strings.Contains(line, "127.0.0.1:2: connection refused") })
+
+	if code, _, stderr := invoke(t, "ready", "--listen", address); code != 0 {
+		t.Errorf("kerntap ready: %d, %s", code, stderr)
+	}
+	var summary struct {
+		Total   int    `json:"total_attempts"`
+		Message string `json:"message"`
+	}
+	call(t, http.MethodPost, "http://"+address+"/api/connection-summary", `{"command":"KT-API","duration":60}`, &summary)
+	if summary.Total != 2 || summary.Message != "Found 2 connection attempts from command 'KT-API' over 60 seconds" {
+		t.Errorf("summary is %+v", summary)
+	}
+	var health struct {
+		Status string `json:"status"`
+	}
+	call(t, http.MethodGet, "http://"+address+"/health", "", &health)
+	if health.Status != "healthy" {
+		t.Errorf("health is %+v", health)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if rest := r.stop(); strings.Contains(rest, address) {
+		t.Errorf("kerntap reports its own traffic:\n%s", rest)
+	}
+	if code, _, stderr := invoke(t, "ready", "--listen", address); code != exitFailed || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("kerntap ready after the end: %d, %q", code, stderr)
+	}
+}
+
+// awaitReady asks until kerntap is ready: in this mode standard output does not say so.
+func awaitReady(t *testing.T, address string) {
+	t.Helper()
+	deadline := time.After(bpftestPatience)
+	retry := time.NewTicker(50 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		if code, _, _ := invoke(t, "ready", "--listen", address); code == 0 {
+			return
+		}
+		select {
+		case <-retry.C:
+		case <-deadline:
+			t.Fatal("kerntap did not become ready")
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func call(t *testing.T, method, url, body string, answer any) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A real process, a real signal: it ends within a bounded time, with everything flushed and the exit code 0.
+func TestASignalEndsKerntap(t *testing.T) {
+	bpftest.Require(t)
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		var stdout io.Reader
+		code, _, stderr := child(t, func(cmd *exec.Cmd) {
+			read, write := io.Pipe()
+			stdout, cmd.Stdout = read, write
+			go func() {
+				lines := bufio.NewScanner(stdout)
+				for lines.Scan() {
+					if strings.Contains(lines.Text(), "curl 127.0.0.1:1") {
+						cmd.Process.Signal(signal)
+					}
+				}
+			}()
+			t.Cleanup(func() { write.Close() })
+		}, "run", "--listen", "off", "--console", "text")
+		if code != 0 {
+			t.Errorf("%s: exit code %d, %s", signal, code, stderr)
+		}
+	}
+}
+
+func TestCheckSaysWhatRuns(t *testing.T) {
+	bpftest.Require(t)
+	code, stdout, stderr := invoke(t, "check", "--json")
+	if code != 0 {
+		t.Fatalf("exit code %d, %s", code, stderr)
+	}
+	var r report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Runs || len(r.Programs) != 2 {
+		t.Errorf("report is %+v", r)
+	}
+	for _, program := range r.Programs {
+		if !program.Runs || len(program.Hooks) == 0 || program.MapBytes == 0 {
+			t.Errorf("%s: %+v", program.Name, program)
+		}
+	}
+	code, stdout, _ = invoke(t, "check", "--programs", "connection")
+	if code != 0 || !strings.Contains(stdout, "✓ tp_btf/inet_sock_set_state") || strings.Contains(stdout, "packet_drop") {
+		t.Errorf("exit code %d:\n%s", code, stdout)
+	}
+}

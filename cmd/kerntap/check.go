@@ -1,0 +1,160 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/programs"
+	"github.com/kerntap/kerntap/internal/config"
+)
+
+// errNothingRuns is the failure of a check; its report has said why.
+var errNothingRuns = errors.New("no program can run here")
+
+// report is what check found out.
+type report struct {
+	Version      string          `json:"version"`
+	Kernel       string          `json:"kernel"`
+	Arch         string          `json:"arch"`
+	UID          uint32          `json:"uid"`
+	Capabilities []string        `json:"capabilities"`
+	Lockdown     string          `json:"lockdown,omitempty"`
+	PossibleCPUs int             `json:"possible_cpus"`
+	Runs         bool            `json:"runs"`
+	Reason       string          `json:"reason,omitempty"`
+	Programs     []programReport `json:"programs"`
+	Missing      []string        `json:"missing"`
+}
+
+// programReport is what became of one program's trial.
+type programReport struct {
+	Name        string       `json:"name"`
+	Description string       `json:"description"`
+	Runs        bool         `json:"runs"`
+	Reason      string       `json:"reason,omitempty"`
+	Hooks       []hookReport `json:"hooks"`
+	MapBytes    uint64       `json:"map_bytes"`
+}
+
+type hookReport struct {
+	Name   string `json:"name"`
+	Runs   bool   `json:"runs"`
+	Reason string `json:"reason,omitempty"`
+}
+
+func checkCommand(env environment) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say what this kernel and these privileges allow, what is missing and how to get it",
+		Long: "Loads and attaches each enabled program for a moment, which is the only sound test. Exits 1 if no " +
+			"program can run.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd, env)
+			if err != nil {
+				return err
+			}
+			r, err := check(c)
+			if err != nil {
+				return err
+			}
+			if err := r.write(env.stdout, asJSON); err != nil {
+				return fmt.Errorf("write report: %w", err)
+			}
+			if !r.Runs {
+				return errNothingRuns
+			}
+			return nil
+		},
+	}
+	addOptions(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+func check(c config.Config) (report, error) {
+	h, err := probeHost()
+	if err != nil {
+		return report{}, err
+	}
+	r := report{
+		Version:      version,
+		Kernel:       h.features.Release,
+		Arch:         h.features.Arch,
+		UID:          h.privileges.UID,
+		Capabilities: append([]string{}, h.capabilities()...),
+		Lockdown:     h.privileges.Lockdown,
+		PossibleCPUs: h.features.PossibleCPUs,
+		Missing:      append([]string{}, h.reductions()...),
+	}
+	if h.usable != nil {
+		r.Reason = oneLine(h.usable)
+	}
+	if r.Programs, err = tryPrograms(c, h.usable); err != nil {
+		return report{}, err
+	}
+	for _, program := range r.Programs {
+		r.Runs = r.Runs || program.Runs
+	}
+	return r, nil
+}
+
+// tryPrograms loads and attaches every enabled program for a moment, or says of each why that is of no use.
+func tryPrograms(c config.Config, unusable error) ([]programReport, error) {
+	session := bpf.NewSession(nil)
+	var reports []programReport
+	for _, entry := range programs.All() {
+		program, err := entry.New(c.Programs[entry.Name], bpf.NewInMemoryStorage(), bpf.WithSession(session))
+		if err != nil {
+			return nil, usageError{err}
+		}
+		if c.Programs[entry.Name].Enabled {
+			reports = append(reports, try(program, unusable))
+		}
+	}
+	return reports, session.Close()
+}
+
+func try(program *bpf.Program, unusable error) programReport {
+	err := unusable
+	if err == nil {
+		err = program.Load()
+	}
+	if err == nil {
+		err = program.Attach()
+	}
+	status := program.Status()
+	r := programReport{
+		Name:        program.GetName(),
+		Description: program.GetDescription(),
+		Runs:        err == nil,
+		MapBytes:    status.MapBytes,
+		Hooks:       []hookReport{},
+	}
+	if err != nil {
+		r.Reason = oneLine(err)
+	}
+	for _, hook := range status.Hooks {
+		r.Hooks = append(r.Hooks, hookReport{Name: hook.Name, Runs: hook.Attached, Reason: hook.Reason})
+	}
+	if err := program.Stop(); err != nil && r.Reason == "" {
+		r.Runs, r.Reason = false, oneLine(err)
+	}
+	return r
+}
+
+func (r report) write(out io.Writer, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(r)
+	}
+	_, err := io.WriteString(out, r.text())
+	return err
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/kerntap/kerntap/internal/api"
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/programs"
+	"github.com/kerntap/kerntap/internal/config"
+	"github.com/kerntap/kerntap/internal/export"
+)
+
+// flushTime bounds how long the end of a run waits for the exporters.
+const flushTime = 5 * time.Second
+
+// engine is the whole chain: programs, manager, storage and exporters, and the dispatcher between them.
+type engine struct {
+	log         *slog.Logger
+	storage     *bpf.InMemoryStorage
+	manager     *bpf.Manager
+	session     *bpf.Session
+	loader      *bpf.Loader
+	pipeline    *export.Pipeline
+	dispatching sync.WaitGroup
+}
+
+// newEngine builds the chain; nothing of it is in the kernel yet.
+func newEngine(env environment, c config.Config, log *slog.Logger) (*engine, error) {
+	e := &engine{
+		log:     log,
+		storage: bpf.NewInMemoryStorage(bpf.WithRecords(c.Storage.Records), bpf.WithRetention(c.Storage.Retention)),
+		manager: bpf.NewManager(bpf.WithLogger(log)),
+		session: bpf.NewSession(log),
+	}
+	e.loader = bpf.NewLoader(e.manager, e.session)
+	if err := e.register(c); err != nil {
+		return nil, err
+	}
+	e.session.SelfPID = selfPID(log)
+	console := c.Console
+	if c.Disabled {
+		console = export.ConsoleOff
+	}
+	var err error
+	e.pipeline, err = export.New(export.Options{
+		Console:            console,
+		Out:                env.stdout,
+		Log:                log,
+		MetricInterval:     c.MetricInterval,
+		ServiceName:        c.ServiceName,
+		Version:            version,
+		ResourceAttributes: c.ResourceAttributes,
+		Programs:           e.manager.Statuses,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up export: %w", err)
+	}
+	return e, nil
+}
+
+// register builds the enabled programs in the order of the list.
+func (e *engine) register(c config.Config) error {
+	for _, entry := range programs.All() {
+		settings := c.Programs[entry.Name]
+		program, err := entry.New(settings, e.storage, bpf.WithSession(e.session))
+		if err != nil {
+			return usageError{err}
+		}
+		if !settings.Enabled {
+			continue
+		}
+		if err := e.manager.RegisterProgram(program); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start brings the programs into the kernel and begins to dispatch. Programs that fail are logged and left out; it
+// fails if none is left.
+func (e *engine) start() error {
+	e.dispatching.Go(e.dispatch)
+	err := e.loader.LoadAndAttach()
+	if errors.Is(err, bpf.ErrNoProgram) {
+		return err
+	}
+	if err != nil {
+		e.log.Warn("a program is left out", "error", oneLine(err))
+	}
+	return nil
+}
+
+// disregard leaves out what clients of the local API cause: its sockets are older than the programs.
+func (e *engine) disregard(addresses listeners) {
+	for _, listener := range []net.Listener{addresses.api, addresses.probe} {
+		socket, ok := listener.(*net.TCPListener)
+		if !ok {
+			continue
+		}
+		if err := e.session.Disregard(socket); err != nil {
+			e.log.Warn("the local API's own traffic is not left out", "error", err)
+		}
+	}
+}
+
+// dispatch is the one reader of the aggregated channel. It ends when the manager has stopped.
+func (e *engine) dispatch() {
+	for event := range e.manager.GetAggregatedEvents() {
+		if err := e.storage.Store(event); err != nil {
+			e.log.Warn("cannot keep an event", "error", err)
+		}
+		e.pipeline.Handle(event)
+	}
+}
+
+// stop detaches the programs, dispatches what they had reported and flushes the exporters, within a bounded time.
+func (e *engine) stop() error {
+	err := e.loader.Cleanup()
+	e.dispatching.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if flushErr := e.pipeline.Shutdown(ctx); flushErr != nil {
+		err = errors.Join(err, fmt.Errorf("flush: %w", flushErr))
+	}
+	return err
+}
+
+// server answers the local API from the chain.
+func (e *engine) server(log *slog.Logger) *api.Server {
+	return api.New(api.Options{
+		Entry:    e.loader,
+		Events:   e.storage,
+		Programs: e.manager.Statuses,
+		Exporter: e.exporterStatus,
+		Metrics:  e.pipeline.MetricsHandler(),
+		Version:  version,
+		Log:      log,
+	})
+}
+
+// exporterStatus sums the destinations: what one of them lost is lost.
+func (e *engine) exporterStatus() api.ExporterStatus {
+	status := api.ExporterStatus{Name: "none", Healthy: true}
+	for i, destination := range e.pipeline.Status() {
+		if i == 0 {
+			status.Name = destination.Destination
+		} else {
+			status.Name += ", " + destination.Destination
+		}
+		status.Emitted += destination.Logs.Emitted
+		status.Exported += destination.Logs.Exported
+		for _, n := range destination.Logs.Dropped {
+			status.Dropped += n
+		}
+		for _, n := range destination.Logs.Failed {
+			status.Failed += n
+		}
+	}
+	if lost := status.Dropped + status.Failed; lost > 0 {
+		status.Healthy = false
+		status.Reason = fmt.Sprintf("%d log records were lost", lost)
+	}
+	return status
+}

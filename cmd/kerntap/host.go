@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/kernel"
+)
+
+// symbolsPath is where the kernel shows the names of its functions.
+const symbolsPath = "/proc/kallsyms"
+
+// host is what the kernel and the privileges of this process allow.
+type host struct {
+	features   kernel.Features
+	privileges kernel.Privileges
+	// usable says why no program can run at all, nil if one may.
+	usable error
+	// locations says why the places of drops have no names, nil if they have.
+	locations error
+}
+
+func probeHost() (host, error) {
+	privileges, err := kernel.ReadPrivileges(os.DirFS("/"))
+	if err != nil {
+		return host{}, err
+	}
+	h := host{features: kernel.Probe(), privileges: privileges}
+	h.usable = privileges.MayLoad()
+	if h.usable == nil {
+		h.usable = h.features.Usable()
+	}
+	_, h.locations = kernel.LoadSymbols(symbolsPath)
+	return h, nil
+}
+
+// capabilityNames are the capabilities that matter to kerntap.
+var capabilityNames = map[int]string{
+	unix.CAP_BPF:       "BPF",
+	unix.CAP_PERFMON:   "PERFMON",
+	unix.CAP_SYS_ADMIN: "SYS_ADMIN",
+	unix.CAP_SYSLOG:    "SYSLOG",
+}
+
+// capabilities lists those of capabilityNames that this process has.
+func (h host) capabilities() []string {
+	var names []string
+	for capability, name := range capabilityNames {
+		if h.privileges.Has(capability) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// describe says in a few words as whom kerntap runs.
+func (h host) describe() string {
+	names := strings.Join(h.capabilities(), ", ")
+	if names == "" {
+		names = "no capability that helps"
+	}
+	return fmt.Sprintf("uid %d with %s", h.privileges.UID, names)
+}
+
+// reductions lists what kerntap does not see here and how to change that.
+func (h host) reductions() []string {
+	var missing []string
+	switch {
+	case errors.Is(h.locations, kernel.ErrSymbolsHidden):
+		missing = append(missing, "names of drop locations: add the capability SYSLOG (and kernel.kptr_restrict below 2)")
+	case h.locations != nil:
+		missing = append(missing, "names of drop locations: "+oneLine(h.locations))
+	}
+	if h.privileges.Lockdown == "confidentiality" {
+		missing = append(missing, "packet drops: the kernel's lockdown mode confidentiality forbids reading packet headers")
+	}
+	return missing
+}
+
+// selfPID is kerntap's own process id as the kernel numbers it, 0 if the kernel does not tell.
+func selfPID(log *slog.Logger) uint32 {
+	pid, err := kernel.SelfPID()
+	if err != nil {
+		log.Warn("kerntap's own traffic cannot be left out", "error", err)
+	}
+	return pid
+}

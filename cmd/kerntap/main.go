@@ -1,0 +1,124 @@
+// Command kerntap watches TCP connections and packet drops inside the Linux kernel and tells them as OpenTelemetry
+// log records and metrics.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kerntap/kerntap/internal/bpf/programs"
+	"github.com/kerntap/kerntap/internal/config"
+)
+
+// version is what the linker was told: see the Makefile.
+var version = "dev"
+
+// The exit codes, beside 0.
+const (
+	exitFailed = 1 // what was asked for did not succeed
+	exitUsage  = 2 // the command line or the configuration is wrong
+)
+
+// environment is what a command takes from and leaves to the outside.
+type environment struct {
+	environ        []string
+	stdout, stderr io.Writer
+}
+
+// usageError marks an error of the command line or the configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, environment{os.Environ(), os.Stdout, os.Stderr}, os.Args[1:]))
+}
+
+// run executes one command line and returns its exit code. An error is one line on standard error.
+func run(ctx context.Context, env environment, args []string) int {
+	root := &cobra.Command{
+		Use:           "kerntap",
+		Short:         "TCP connections and packet drops from inside the kernel, as OpenTelemetry",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetArgs(args)
+	root.SetOut(env.stdout)
+	root.SetErr(env.stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(runCommand(env), checkCommand(env), readyCommand(env), versionCommand(env))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if message := oneLine(err); message != "" {
+		fmt.Fprintln(env.stderr, "kerntap: "+message)
+	}
+	if _, ok := errors.AsType[usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// oneLine joins the lines of an error: the first is what failed, the others why.
+func oneLine(err error) string {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}
+
+// addOptions gives a command the flags of the configuration's table.
+func addOptions(cmd *cobra.Command) {
+	for _, option := range config.Options() {
+		if option.Flag != "" {
+			cmd.Flags().String(option.Flag, option.Default, option.Help)
+		}
+	}
+}
+
+// loadConfig reads the configuration of a command: its flags over the environment over the file.
+func loadConfig(cmd *cobra.Command, env environment) (config.Config, error) {
+	source := config.Source{Environ: env.environ, Flags: make(map[string]string)}
+	for _, entry := range programs.All() {
+		source.Known = append(source.Known, entry.Name)
+	}
+	for _, option := range config.Options() {
+		if flag := cmd.Flags().Lookup(option.Flag); flag != nil && flag.Changed {
+			source.Flags[option.Flag] = flag.Value.String()
+		}
+	}
+	loaded, err := config.Load(source)
+	if err != nil {
+		return loaded, usageError{err}
+	}
+	return loaded, nil
+}
+
+func versionCommand(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(env.stdout, "kerntap "+version)
+			return err
+		},
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+// asKerntap makes a copy of the test binary be kerntap.
+const asKerntap = "KERNTAP_IN_TEST=1"
+
+func TestMain(m *testing.M) {
+	if os.Getenv("KERNTAP_IN_TEST") != "" {
+		os.Unsetenv("KERNTAP_IN_TEST")
+		main()
+	}
+	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial})
+	goleak.VerifyTestMain(m)
+}
+
+// dial connects once to each address in args, whatever becomes of it.
+func dial(args []string, _ io.Reader, _ io.Writer) error {
+	for _, address := range args {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+		}
+	}
+	return nil
+}
+
+// invoke runs a command line in this process.
+func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, diagnostics bytes.Buffer
+	code = run(t.Context(), environment{stdout: &out, stderr: &diagnostics}, args)
+	return code, out.String(), diagnostics.String()
+}
+
+func TestBadCommandLinesAreRefusedWithOneLine(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kerntap.yaml")
+	for _, test := range []struct {
+		name, file string
+		args       []string
+		want       string
+	}{
+		{name: "unknown command", args: []string{"rum"}, want: `unknown command "rum"`},
+		{name: "unknown flag", args: []string{"run", "--lisen", "x"}, want: "unknown flag: --lisen"},
+		{name: "bad console", args: []string{"run", "--console", "xml"}, want: "--console:"},
+		{name: "unknown program", args: []string{"run", "--programs", "conection"}, want: "--programs:"},
+		{name: "unknown key", file: "lisen: 1", args: []string{"run", "--config", file}, want: `unknown key "lisen"`},
+		{name: "unknown program key", file: "programs: {connection: {recrods: []}}",
+			args: []string{"run", "--config", file}, want: "programs.connection.recrods"},
+		{name: "bad program value", file: "programs: {packet_drop: {records: [lost]}}",
+			args: []string{"run", "--config", file}, want: `programs.packet_drop.records: "lost"`},
+		{name: "no file", args: []string{"run", "--config", file + "x"}, want: "--config"},
+		{name: "surplus argument", args: []string{"version", "now"}, want: "now"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := os.WriteFile(file, []byte(test.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, stdout, stderr := invoke(t, test.args...)
+			if code != exitUsage || stdout != "" {
+				t.Errorf("exit code %d, stdout %q", code, stdout)
+			}
+			if strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "kerntap: ") || !strings.Contains(stderr, test.want) {
+				t.Errorf("stderr is %q, want one line with %q", stderr, test.want)
+			}
+		})
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	if code, stdout, _ := invoke(t, "version"); code != 0 || stdout != "kerntap "+version+"\n" {
+		t.Errorf("version: %d, %q", code, stdout)
+	}
+	code, stdout, _ := invoke(t)
+	for _, command := range []string{"run", "check", "ready", "version"} {
+		if !strings.Contains(stdout, "\n  "+command) {
+			t.Errorf("help (exit code %d) lacks %s:\n%s", code, command, stdout)
+		}
+	}
+}
+
+func TestATakenAddressIsRefusedBeforeTheKernelIsTouched(t *testing.T) {
+	bpftest.Require(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, address := range []string{taken.Addr().String(), "unix:///proc/kerntap.sock"} {
+		code, stdout, stderr := invoke(t, "run", "--listen", address)
+		if code != exitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, address) {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", address, code, stdout, stderr)
+		}
+	}
+}
+
+// child runs kerntap as a process of its own, changed by prepare.
+func child(t *testing.T, prepare func(*exec.Cmd), args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bpftestPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), asKerntap)
+	var out, diagnostics bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &diagnostics
+	prepare(cmd)
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), diagnostics.String()
+}
+
+func TestWithoutPrivilegesThereIsOneClearLine(t *testing.T) {
+	bpftest.Require(t) // root, to become somebody else
+	for _, test := range []struct {
+		name    string
+		prepare func(*exec.Cmd)
+		want    string
+	}{
+		{"ordinary user", func(cmd *exec.Cmd) {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		}, "missing CAP_BPF and CAP_PERFMON: run as root"},
+		{"rootless engine", func(cmd *exec.Cmd) {
+			cmd.SysProcAttr = &syscall.SysProcAttr{
+				Cloneflags:  syscall.CLONE_NEWUSER,
+				UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
+				GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
+			}
+		}, "rootless"},
+		{"no BTF", func(cmd *exec.Cmd) {
+			// in a mount namespace of its own an empty file system hides the kernel's types
+			cmd.Path = "/bin/sh"
+			cmd.Args = append([]string{"sh", "-c", `mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"`, self(t)}, cmd.Args[1:]...)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
+		}, "BTF"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			code, stdout, stderr := child(t, test.prepare, "run", "--listen", "off")
+			if code != exitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, test.want) {
+				t.Errorf("run: exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+			}
+			code, stdout, stderr = child(t, test.prepare, "check")
+			if code != exitFailed || !strings.Contains(stdout, test.want) || !strings.Contains(stdout, "✗ connection") {
+				t.Errorf("check: exit code %d, stdout:\n%s\nstderr %q", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+// self is the path of this test binary, which children in other namespaces start.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

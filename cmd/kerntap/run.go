@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kerntap/kerntap/internal/api"
+	"github.com/kerntap/kerntap/internal/config"
+)
+
+func runCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Watch this host until SIGINT or SIGTERM",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd, env)
+			if err != nil {
+				return err
+			}
+			return watch(cmd.Context(), env, c)
+		},
+	}
+	addOptions(cmd)
+	return cmd
+}
+
+// watch runs until ctx ends. It takes its addresses before it touches the kernel, and leaves nothing behind in
+// whatever way it ends.
+func watch(ctx context.Context, env environment, c config.Config) error {
+	log := newLogger(env, c)
+	h, err := probeHost()
+	if err != nil {
+		return err
+	}
+	if h.usable != nil {
+		return h.usable
+	}
+	addresses, err := listen(c)
+	if err != nil {
+		return err
+	}
+	defer addresses.close()
+	engine, err := newEngine(env, c, log)
+	if err != nil {
+		return err
+	}
+	if err := engine.start(); err != nil {
+		return errors.Join(err, engine.stop())
+	}
+	engine.disregard(addresses)
+	if c.Console == "text" && !c.Disabled {
+		printStart(env.stdout, h, c, engine.manager.Statuses())
+	}
+	err = addresses.serve(ctx, engine.server(log))
+	return errors.Join(err, engine.stop())
+}
+
+func newLogger(env environment, c config.Config) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo // Validate has refused any other
+	}
+	return slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// listeners are the addresses of the API and of the probes; nil where there is none.
+type listeners struct{ api, probe net.Listener }
+
+func listen(c config.Config) (listeners, error) {
+	var l listeners
+	var err error
+	if c.Listen != "" {
+		if l.api, err = api.Listen(c.Listen); err != nil {
+			return listeners{}, err
+		}
+	}
+	if c.ProbeListen != "" {
+		if l.probe, err = api.ListenProbe(c.ProbeListen); err != nil {
+			l.close()
+			return listeners{}, err
+		}
+	}
+	return l, nil
+}
+
+// close gives the addresses back. Closing twice does no harm.
+func (l listeners) close() {
+	for _, listener := range []net.Listener{l.api, l.probe} {
+		if listener != nil {
+			_ = listener.Close()
+		}
+	}
+}
+
+// serve answers until ctx ends or an address fails.
+func (l listeners) serve(ctx context.Context, server *api.Server) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if l.api != nil {
+		group.Go(func() error { return server.Serve(ctx, l.api) })
+	}
+	if l.probe != nil {
+		group.Go(func() error { return server.ServeProbe(ctx, l.probe) })
+	}
+	<-ctx.Done()
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("local API: %w", err)
+	}
+	return nil
+}

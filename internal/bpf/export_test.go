@@ -1,0 +1,16 @@
+package bpf
+
+// What the tests outside of the package need to see of it.
+const (
+	AggregateBuffer = aggregateBuffer
+	DrainTime       = drainTime
+)
+
+// WireOutcomes is the row of the ledger.
+type WireOutcomes = wireOutcomes
+
+// Decoder returns what the program's reader does to each sample.
+func (p *Program) Decoder() func(sample []byte) (BPFEvent, error) {
+	headers := newHeaderDecoder(p.session.Clock)
+	return func(sample []byte) (BPFEvent, error) { return p.decode(headers, sample) }
+}

@@ -1,0 +1,36 @@
+package bpf_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
+	for _, path := range []string{
+		"programs/connection/connection_bpfel.o",
+		"programs/packet_drop/packetdrop_bpfel.o",
+	} {
+		spec, err := ebpf.LoadCollectionSpec(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, wire := range map[string]reflect.Type{
+			"event_header": reflect.TypeFor[bpf.WireHeader](),
+			"owner":        reflect.TypeFor[bpf.WireOwner](),
+			"outcomes":     reflect.TypeFor[bpf.WireOutcomes](),
+		} {
+			var c *btf.Struct
+			if err := spec.Types.TypeByName(name, &c); err != nil {
+				t.Errorf("%s: %v", path, err)
+				continue
+			}
+			bpftest.SameLayout(t, c, wire)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package connection
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+func object(t *testing.T) *ebpf.CollectionSpec {
+	t.Helper()
+	spec, err := loadConnection()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+func TestSamplesHaveTheSameLayoutInCAndGo(t *testing.T) {
+	spec := object(t)
+	bpftest.SameLayout(t, spec.Maps[connectionMapEvents].Value, reflect.TypeFor[connectionConnectionEvent]())
+	bpftest.SameLayout(t, spec.Maps[connectionMapOutcomes].Value, reflect.TypeFor[connectionOutcomes]())
+	bpftest.SameLayout(t, spec.Maps[connectionMapOwners].Value, reflect.TypeFor[connectionSocketOwner]())
+}
+
+func TestTheObjectHasOneHook(t *testing.T) {
+	programs := object(t).Programs
+	hook := programs[connectionProgConnectionState]
+	if len(programs) != 1 || hook == nil {
+		t.Fatalf("programs %v", programs)
+	}
+	if hook.Type != ebpf.Tracing || hook.AttachType != ebpf.AttachTraceRawTp || hook.SectionName != "tp_btf/inet_sock_set_state" {
+		t.Errorf("%s is a %v (%v) at %s", hook.Name, hook.Type, hook.AttachType, hook.SectionName)
+	}
+	if hook.License != "Dual BSD/GPL" {
+		t.Errorf("license %q: the kernel gives its tracing helpers to GPL-compatible programs alone", hook.License)
+	}
+}
+
+func TestTheObjectHasItsMaps(t *testing.T) {
+	maps := object(t).Maps
+	if ring := maps[connectionMapEvents]; ring.Type != ebpf.RingBuf || ring.MaxEntries != 1<<20 {
+		t.Errorf("the ring is %v", ring)
+	}
+	if ledger := maps[connectionMapOutcomes]; ledger.Type != ebpf.PerCPUArray || ledger.MaxEntries != 1 {
+		t.Errorf("the ledger is %v", ledger)
+	}
+	owners := maps[connectionMapOwners]
+	if owners.Type != ebpf.SkStorage || owners.Flags != unix.BPF_F_NO_PREALLOC|unix.BPF_F_CLONE {
+		t.Errorf("the owners are %v, flags %#x: an accepted socket must inherit its listener's", owners, owners.Flags)
+	}
+}
+
+func TestTheObjectHasItsKnobs(t *testing.T) {
+	variables := object(t).Variables
+	if self := variables[connectionVarSelfTgid]; self == nil || self.Size() != 4 || !self.Constant() {
+		t.Errorf("self_tgid is %v", self)
+	}
+	if len(variables) != 1 {
+		t.Errorf("variables %v", variables)
+	}
+}

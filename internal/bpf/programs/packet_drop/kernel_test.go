@@ -1,0 +1,232 @@
+package packet_drop_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+	"github.com/kerntap/kerntap/internal/bpf/programs/packet_drop"
+)
+
+func TestMain(m *testing.M) {
+	bpftest.RunHelper(map[string]bpftest.Helper{"talk": talk})
+	goleak.VerifyTestMain(m)
+}
+
+// talk sends one line to each TCP address that it reads and says when it is done.
+func talk(_ []string, stdin io.Reader, stdout io.Writer) error {
+	lines := bufio.NewScanner(stdin)
+	for lines.Scan() {
+		conn, err := net.Dial("tcp", lines.Text())
+		if err == nil {
+			_, err = fmt.Fprintln(conn, "hello")
+			defer conn.Close()
+		}
+		fmt.Fprintln(stdout, err)
+	}
+	return lines.Err()
+}
+
+func start(t *testing.T) *bpftest.Recorder {
+	return bpftest.Start(t, packet_drop.NewProgram(bpf.NewInMemoryStorage()))
+}
+
+// to matches packets to a destination that no other test uses.
+func to(destination netip.AddrPort) func(*packet_drop.Event) bool {
+	return func(e *packet_drop.Event) bool { return e.Destination == destination }
+}
+
+// datagrams sends n UDP datagrams from inside the namespace and returns the sender's address.
+func datagrams(t *testing.T, ns *bpftest.Namespace, destination string, n int, payload []byte) netip.AddrPort {
+	t.Helper()
+	var from netip.AddrPort
+	ns.Do(func() {
+		conn, err := net.Dial("udp", destination)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		from = netip.MustParseAddrPort(conn.LocalAddr().String())
+		for range n {
+			conn.Write(payload) // an answer by ICMP makes the next write fail: the datagram is sent all the same
+		}
+	})
+	return from
+}
+
+const firewall = `
+add table inet t
+add chain inet t in { type filter hook input priority 0; }
+add chain inet t out { type filter hook output priority 0; }
+add rule inet t in udp dport 40009 counter drop
+add rule inet t out udp dport 40010 counter drop
+add rule inet t out tcp dport 40011 counter drop
+`
+
+func TestFirewallDropsInputAndOutput(t *testing.T) {
+	for _, test := range []struct{ name, destination string }{
+		{"input", "127.0.0.1:40009"},
+		{"output", "127.0.0.1:40010"},
+		{"input IPv6", "[::1]:40009"},
+		{"output IPv6", "[::1]:40010"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			ns.Firewall(t, firewall)
+			recorder := start(t)
+			const n = 20
+			payload := []byte("twelve bytes")
+			from := datagrams(t, ns, test.destination, n, payload)
+			recorder.Stop(t)
+			destination := netip.MustParseAddrPort(test.destination)
+			found := bpftest.Find(recorder, to(destination))
+			if len(found) != n {
+				t.Errorf("%d packets were reported, the firewall dropped %d", len(found), n)
+			}
+			for _, e := range found {
+				if e.Class() != packet_drop.ClassLoss || e.Source != from || e.Protocol != 17 {
+					t.Fatalf("class %s, from %s, protocol %d; want loss, %s, 17", e.Class(), e.Source, e.Protocol, from)
+				}
+				if e.Reason() != "" && e.Reason() != "NETFILTER_DROP" {
+					t.Fatalf("reason %s", e.Reason())
+				}
+				if headers := 28; destination.Addr().Is4() && int(e.Length) != len(payload)+headers {
+					t.Fatalf("%d bytes, want %d", e.Length, len(payload)+headers)
+				}
+			}
+		})
+	}
+}
+
+func TestNoSocketIsRefused(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	from := datagrams(t, ns, "127.0.0.1:40012", 1, []byte("anybody there?"))
+	recorder.Stop(t)
+	found := bpftest.Find(recorder, to(netip.MustParseAddrPort("127.0.0.1:40012")))
+	if len(found) != 1 {
+		t.Fatalf("%d packets were reported, want 1", len(found))
+	}
+	if e := found[0]; e.Reason() != "" && (e.Reason() != "NO_SOCKET" || e.Class() != packet_drop.ClassRefused || e.Source != from) {
+		t.Errorf("reason %s, class %s, from %s", e.Reason(), e.Class(), e.Source)
+	}
+}
+
+// The owner of a dropped packet is the process whose socket sent it, known from its connect.
+func TestDropOfASocketHasItsOwner(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	ns.Firewall(t, firewall)
+	session := bpf.NewSession(nil)
+	t.Cleanup(func() { session.Close() })
+	storage := bpf.NewInMemoryStorage()
+	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
+	recorder := bpftest.Start(t, packet_drop.NewProgram(storage, bpf.WithSession(session)))
+	caller := ns.StartHelper(t, "kt-caller", "talk")
+	caller.Send(t, "127.0.0.1:40011")
+	e := bpftest.Await(t, recorder, "dropped SYN", to(netip.MustParseAddrPort("127.0.0.1:40011")))
+	if e.PID != caller.PID || e.Command != "kt-caller" {
+		t.Errorf("owner is %s[%d], want kt-caller[%d]", e.Command, e.PID, caller.PID)
+	}
+}
+
+func TestLocationIsASymbolOrAbsent(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	ns.Firewall(t, firewall)
+	recorder := start(t)
+	datagrams(t, ns, "127.0.0.1:40009", 1, nil)
+	e := bpftest.Await(t, recorder, "firewall drop", to(netip.MustParseAddrPort("127.0.0.1:40009")))
+	if location := e.Location(); location != "" && location[0] >= '0' && location[0] <= '9' {
+		t.Errorf("location %q is a number", location)
+	}
+	if os.Geteuid() == 0 && e.Location() == "" {
+		t.Log("symbols are hidden from root here: kernel.kptr_restrict is 2")
+	}
+}
+
+// What a healthy host does all day must not look like a loss.
+func TestHealthyTrafficHasNoLoss(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	sink := listen(t, ns, "tcp", "127.0.0.1:0")
+	socket := listen(t, ns, "unix", filepath.Join(t.TempDir(), "s"))
+	const n = 1000
+	ns.Do(func() {
+		for range n {
+			exchange(t, "tcp", sink)
+			exchange(t, "unix", socket)
+		}
+	})
+	recorder.Stop(t)
+	port := netip.MustParseAddrPort(sink).Port()
+	mine := bpftest.Find(recorder, func(e *packet_drop.Event) bool {
+		return e.Source.Port() == port || e.Destination.Port() == port || !e.Source.IsValid()
+	})
+	classes := make(map[packet_drop.Class]int)
+	for _, e := range mine {
+		classes[e.Class()]++
+		if e.Class() == packet_drop.ClassLoss {
+			t.Errorf("loss: %s", e.Body())
+		}
+		if e.Detail() != bpf.Counted {
+			t.Errorf("a record of healthy traffic: %s", e.Body())
+		}
+	}
+	t.Logf("%d connections: %v", n, classes)
+}
+
+// listen accepts in the namespace, answers one line with another and closes.
+func listen(t *testing.T, ns *bpftest.Namespace, network, address string) string {
+	t.Helper()
+	var listener net.Listener
+	var err error
+	ns.Do(func() { listener, err = net.Listen(network, address) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if line, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
+				io.WriteString(conn, line)
+			}
+			conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		<-done
+	})
+	return listener.Addr().String()
+}
+
+// exchange sends a line, reads the answer to its end and closes.
+func exchange(t *testing.T, network, address string) {
+	conn, err := net.Dial(network, address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "ping\n"); err != nil {
+		t.Error(err)
+	}
+	if answer, err := io.ReadAll(conn); err != nil || string(answer) != "ping\n" {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+}

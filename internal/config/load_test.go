@@ -1,0 +1,228 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// inFolder changes to an empty folder with kerntap.yaml in it, so that errors name the file as a user would.
+func inFolder(t testing.TB, yaml string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "kerntap.yaml"), []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+}
+
+func known() []string { return []string{"connection", "packet_drop"} }
+
+// precedence is one option set in every way it has: what it is then, and how each layer spells it.
+type precedence struct {
+	get                                    func(Config) any
+	none, file, standard, own, flag        any
+	yaml, flagName, flagText               string
+	standardName, standardText, ownN, ownT string
+}
+
+func precedences() map[string]precedence {
+	const listen, probe = "127.0.0.1:4319", ""
+	return map[string]precedence{
+		"listen": {
+			get:  func(c Config) any { return c.Listen },
+			none: listen, file: "0.0.0.0:1", own: "[::1]:2", flag: "",
+			yaml: "listen: 0.0.0.0:1", ownN: "KERNTAP_LISTEN", ownT: "[::1]:2", flagName: "listen", flagText: "off",
+		},
+		"probe_listen": {
+			get:  func(c Config) any { return c.ProbeListen },
+			none: probe, file: ":1", own: "unix:///run/k.sock", flag: "localhost:0",
+			yaml: "probe_listen: :1", ownN: "KERNTAP_PROBE_LISTEN", ownT: "unix:///run/k.sock",
+			flagName: "probe-listen", flagText: "localhost:0",
+		},
+		"console": {
+			get:  func(c Config) any { return c.Console },
+			none: "text", file: "json", own: "", flag: "text",
+			yaml: "console: json", ownN: "KERNTAP_CONSOLE", ownT: "none", flagName: "console", flagText: "text",
+		},
+		"metric_interval": {
+			get:  func(c Config) any { return c.MetricInterval },
+			none: 10 * time.Second, file: time.Hour, standard: 1500 * time.Millisecond, own: time.Minute,
+			flag: 100 * time.Millisecond,
+			yaml: "metric_interval: 1h", standardName: "OTEL_METRIC_EXPORT_INTERVAL", standardText: "1500",
+			ownN: "KERNTAP_METRIC_INTERVAL", ownT: "1m", flagName: "metric-interval", flagText: "100ms",
+		},
+		"log_level": {
+			get:  func(c Config) any { return c.LogLevel },
+			none: "info", file: "debug", own: "warn", flag: "error",
+			yaml: "log_level: debug", ownN: "KERNTAP_LOG_LEVEL", ownT: "warn", flagName: "log-level", flagText: "error",
+		},
+		"service_name": {
+			get:  func(c Config) any { return c.ServiceName },
+			none: "kerntap", file: "filed", standard: "standard",
+			yaml: "service_name: filed", standardName: "OTEL_SERVICE_NAME", standardText: "standard",
+		},
+		"resource_attributes": {
+			get:  func(c Config) any { return c.ResourceAttributes },
+			none: map[string]string{}, file: map[string]string{"a": "1", "b": "2"},
+			standard: map[string]string{"a": "1", "b": "3", "c": "x,y"},
+			yaml:     "resource_attributes:\n  a: 1\n  b: 2", standardName: "OTEL_RESOURCE_ATTRIBUTES",
+			standardText: "b=3, c=x%2Cy,",
+		},
+		"disabled": {
+			get:  func(c Config) any { return c.Disabled },
+			none: false, file: false, standard: true, standardName: "OTEL_SDK_DISABLED", standardText: "TRUE",
+		},
+		"storage.records": {
+			get:  func(c Config) any { return c.Storage.Records },
+			none: 10000, file: 100, yaml: "storage:\n  records: 100",
+		},
+		"storage.retention": {
+			get:  func(c Config) any { return c.Storage.Retention },
+			none: time.Hour, file: 24 * time.Hour, yaml: "storage: {retention: 24h}",
+		},
+		"programs": {
+			get:  func(c Config) any { return c.Enabled() },
+			none: known(), file: []string{"packet_drop"}, own: []string{"connection"}, flag: known(),
+			yaml: "programs:\n  connection:\n    enabled: false", ownN: "KERNTAP_PROGRAMS", ownT: "connection,",
+			flagName: "programs", flagText: "packet_drop, connection",
+		},
+	}
+}
+
+func TestFlagsWinOverEnvironmentOverFileOverDefaults(t *testing.T) {
+	for name, p := range precedences() {
+		t.Run(name, func(t *testing.T) {
+			inFolder(t, p.yaml+"\n# the end\n")
+			source := Source{Known: known(), Flags: map[string]string{}}
+			check := func(layer string, want any) {
+				t.Helper()
+				c, err := Load(source)
+				if err != nil {
+					t.Fatalf("%s: %v", layer, err)
+				}
+				if got := p.get(c); !reflect.DeepEqual(got, want) {
+					t.Errorf("%s: %v, want %v", layer, got, want)
+				}
+			}
+			check("defaults", p.none)
+			source.File = "kerntap.yaml"
+			check("file", p.file)
+			if p.standardName != "" {
+				source.Environ = append(source.Environ, p.standardName+"="+p.standardText)
+				check("OpenTelemetry's environment", p.standard)
+			}
+			if p.ownN != "" {
+				source.Environ = append(source.Environ, p.ownN+"="+p.ownT)
+				check("environment", p.own)
+			}
+			if p.flagName != "" {
+				source.Flags[p.flagName] = p.flagText
+				check("flags", p.flag)
+			}
+		})
+	}
+}
+
+func TestEveryOptionHasAPrecedenceTest(t *testing.T) {
+	tested := precedences()
+	for _, option := range Options() {
+		p, found := tested[option.Key]
+		if option.Key == "" {
+			p, found = tested["disabled"], option.OTelEnv == "OTEL_SDK_DISABLED" || option.Flag == "config"
+		}
+		if option.Flag == "config" {
+			continue
+		}
+		if !found || p.flagName != option.Flag || p.ownN != option.Env || p.standardName != option.OTelEnv {
+			t.Errorf("%s is not tested in every way it can be set", option.name())
+		}
+	}
+}
+
+func TestWhereTheFileIsNamed(t *testing.T) {
+	inFolder(t, "console: json\n")
+	if err := os.WriteFile("other.yaml", []byte("console: none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := []string{"KERNTAP_CONFIG=other.yaml"}
+	flag := map[string]string{"config": "kerntap.yaml"}
+	for name, tc := range map[string]struct {
+		source Source
+		want   string
+	}{
+		"nowhere":          {Source{}, "text"},
+		"environment":      {Source{Environ: other}, ""},
+		"flag":             {Source{Environ: other, Flags: flag}, "json"},
+		"source":           {Source{Environ: other, File: "kerntap.yaml"}, "json"},
+		"an empty setting": {Source{Environ: []string{"KERNTAP_CONFIG="}}, "text"},
+	} {
+		if c, err := Load(tc.source); err != nil || c.Console != tc.want {
+			t.Errorf("%s: console %q, %v, want %q", name, c.Console, err, tc.want)
+		}
+	}
+}
+
+func TestServiceNameAmongTheAttributes(t *testing.T) {
+	attributes := "OTEL_RESOURCE_ATTRIBUTES=service.name=from%20attributes,a=b"
+	for want, environ := range map[string][]string{
+		"from attributes": {attributes},
+		"own variable":    {"OTEL_SERVICE_NAME=own variable", attributes},
+	} {
+		c, err := Load(Source{Environ: environ})
+		if err != nil || c.ServiceName != want || !reflect.DeepEqual(c.ResourceAttributes, map[string]string{"a": "b"}) {
+			t.Errorf("%v: name %q, attributes %v, %v", environ, c.ServiceName, c.ResourceAttributes, err)
+		}
+	}
+}
+
+func TestForeignVariablesAreLeftAlone(t *testing.T) {
+	environ := []string{
+		"KERNTAP_SERVICE_HOST=10.0.0.1", "KERNTAP_SERVICE_PORT=4319", "KERNTAP_SERVICE_PORT_HTTP_API=4319",
+		"KERNTAP_PORT=tcp://10.0.0.1:4319", "KERNTAP_PORT_4319_TCP=tcp://10.0.0.1:4319",
+		"KERNTAP_PORT_4319_TCP_PROTO=tcp", "KERNTAP_PORT_4319_TCP_PORT=4319", "KERNTAP_PORT_4319_TCP_ADDR=10.0.0.1",
+		"KERNTAP_API_SERVICE_HOST=10.0.0.2", "KERNTAP_API_PORT=udp://10.0.0.2:1", "KERNTAPS=1", "KERNTAP_NO_VALUE",
+		"KERNTAP_EMPTY=", "OTEL_TRACES_SAMPLER=always_on", "PATH=/bin", "", "=x",
+	}
+	c, err := Load(Source{Known: known(), Environ: environ})
+	if want := Default(known()...); err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("%+v, %v, want the defaults", c, err)
+	}
+}
+
+func TestTheLastOfTwoVariablesCounts(t *testing.T) {
+	c, err := Load(Source{Environ: []string{"KERNTAP_CONSOLE=json", "KERNTAP_CONSOLE=none"}})
+	if err != nil || c.Console != "" {
+		t.Errorf("console %q, %v", c.Console, err)
+	}
+}
+
+func TestFilesThatSetNothing(t *testing.T) {
+	for _, yaml := range []string{"# listen: off\n", "---\n", "~\n", "listen:\nstorage:\nprograms:\n", "{}",
+		"storage: {records: }", "programs: {connection: }", "programs: {connection: {enabled: }}",
+		"\ufeff# a byte order mark\n", "resource_attributes: {}"} {
+		inFolder(t, yaml)
+		c, err := Load(Source{Known: known(), File: "kerntap.yaml"})
+		if err != nil || !slices.Equal(c.Enabled(), known()) || c.Listen != "127.0.0.1:4319" {
+			t.Errorf("%q: %+v, %v, want the defaults", yaml, c, err)
+		}
+	}
+}
+
+func TestErrorsAreOneLine(t *testing.T) {
+	inFolder(t, "\"a\\nb\": 1\n")
+	for name, source := range map[string]Source{
+		"file": {File: "kerntap.yaml"},
+		"name": {Environ: []string{"KERNTAP_A\nB=1"}},
+		"text": {Environ: []string{"KERNTAP_LISTEN=a\nb"}},
+		"host": {Flags: map[string]string{"listen": "a\nb:1"}},
+	} {
+		if _, err := Load(source); err == nil || strings.ContainsAny(err.Error(), "\n\r\t") {
+			t.Errorf("%s: %q", name, err)
+		}
+	}
+}

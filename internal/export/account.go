@@ -1,0 +1,87 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"syscall"
+
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+)
+
+// Causes of records that were dropped before an export was tried.
+const (
+	causeQueueFull = "queue_full"
+	causeShutdown  = "shutdown"
+)
+
+// LogStatus counts what became of the log records for one destination, to the unit and at any moment:
+// Emitted = Exported + Queued + all of Dropped + all of Failed.
+type LogStatus struct {
+	// Emitted is the number of records that events became.
+	Emitted uint64
+	// Exported records were taken by the destination.
+	Exported uint64
+	// Queued records wait, or are on their way.
+	Queued uint64
+	// Dropped records never reached an export, Failed ones did and were not taken; both by cause.
+	Dropped, Failed map[string]uint64
+}
+
+// MetricStatus counts the exports of all metrics at one time.
+type MetricStatus struct {
+	Exported uint64
+	// Failed exports by cause. Under cumulative temporality the next export makes up for them.
+	Failed map[string]uint64
+}
+
+// Status is the truth about one destination.
+type Status struct {
+	// Destination is where the signals go, "console text" for example.
+	Destination string
+	Logs        LogStatus
+	Metrics     MetricStatus
+}
+
+// clone returns a status that shares no map with s.
+func (s LogStatus) clone() LogStatus {
+	s.Dropped = maps.Clone(s.Dropped)
+	s.Failed = maps.Clone(s.Failed)
+	return s
+}
+
+// clone returns a status that shares no map with s.
+func (s MetricStatus) clone() MetricStatus {
+	s.Failed = maps.Clone(s.Failed)
+	return s
+}
+
+// partialError is the failure of an export that delivered the first records of a batch.
+type partialError struct {
+	exported int
+	err      error
+}
+
+func (e *partialError) Error() string { return e.err.Error() }
+
+func (e *partialError) Unwrap() error { return e.err }
+
+// causeOf names an export's failure with few words, so that it can be counted by them.
+func causeOf(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "timed_out"
+	case errors.Is(err, context.Canceled), errors.Is(err, sdklog.ErrExporterShutdown):
+		return causeShutdown
+	case errors.Is(err, syscall.EPIPE):
+		return "broken_pipe"
+	case errors.Is(err, syscall.ENOSPC):
+		return "no_space"
+	case errors.Is(err, fs.ErrClosed):
+		return "closed"
+	default:
+		return "_OTHER"
+	}
+}

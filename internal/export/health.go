@@ -1,0 +1,20 @@
+package export
+
+import "log/slog"
+
+// health tells the diagnostic log when exports begin to fail and when they work again, not each time.
+type health struct {
+	log     *slog.Logger
+	failing bool
+}
+
+// report enters the result of one export.
+func (h *health) report(err error) {
+	switch {
+	case err != nil && !h.failing:
+		h.log.Warn("export failed", "error", err)
+	case err == nil && h.failing:
+		h.log.Info("export works again")
+	}
+	h.failing = err != nil
+}

@@ -1,0 +1,135 @@
+// Package export turns events into OpenTelemetry log records and metrics and brings them out.
+//
+// Its laws: events describe themselves, so nothing here knows a program; Handle never waits for an exporter; every log
+// record ends as exported, failed or dropped and is counted as that; one destination's failure is its own.
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+)
+
+// scopeName is the instrumentation scope of everything that leaves kerntap.
+const scopeName = "github.com/kerntap/kerntap/internal/export"
+
+// Pipeline brings events to its destinations, and metrics to whoever asks for them as well.
+type Pipeline struct {
+	logs    *logAdapter
+	metrics *metricAdapter
+	meters  *sdkmetric.MeterProvider
+	handler http.Handler
+	outlets []outlet
+
+	stop    sync.Once
+	stopped chan struct{}
+	err     error // of the flush; may be read once stopped is closed
+}
+
+// outlet is one destination with its accounts.
+type outlet struct {
+	name    string
+	logs    *queue
+	metrics *metricExporter
+}
+
+// New starts a pipeline. Shutdown ends it.
+func New(options Options) (*Pipeline, error) {
+	o, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	to, err := destinations(o)
+	if err != nil {
+		return nil, err
+	}
+	return newPipeline(o, to)
+}
+
+// newPipeline starts a pipeline to any destinations.
+func newPipeline(o Options, to []destination) (*Pipeline, error) {
+	exposition, handler, err := newExposition()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pipeline{handler: handler, stopped: make(chan struct{})}
+	var queues []*queue
+	var exporters []*metricExporter
+	for _, d := range to {
+		out := outlet{name: d.name, logs: newQueue(d, o), metrics: newMetricExporter(d, o)}
+		p.outlets = append(p.outlets, out)
+		queues, exporters = append(queues, out.logs), append(exporters, out.metrics)
+	}
+	res := newResource(o)
+	p.logs = newLogAdapter(o, res, queues)
+	p.meters = newMeterProvider(o, res, exposition, exporters)
+	meter := p.meters.Meter(scopeName,
+		metric.WithInstrumentationVersion(o.Version), metric.WithSchemaURL(semconv.SchemaURL))
+	p.metrics = newMetricAdapter(meter, o.Log)
+	if o.Programs != nil {
+		if err := observePrograms(meter, o.Programs); err != nil {
+			return nil, errors.Join(err, p.Shutdown(context.Background()))
+		}
+	}
+	return p, nil
+}
+
+// Handle hands an event to the log adapter and to the metric adapter. It never blocks. One goroutine calls it.
+func (p *Pipeline) Handle(event bpf.BPFEvent) {
+	p.logs.handle(event)
+	p.metrics.handle(event)
+}
+
+// Status returns the truth about each destination; there are none if the console is off.
+func (p *Pipeline) Status() []Status {
+	all := make([]Status, 0, len(p.outlets))
+	for _, out := range p.outlets {
+		all = append(all, Status{Destination: out.name, Logs: out.logs.Status(), Metrics: out.metrics.Status()})
+	}
+	return all
+}
+
+// MetricsHandler returns all metrics in Prometheus' exposition format.
+func (p *Pipeline) MetricsHandler() http.Handler { return p.handler }
+
+// Shutdown exports everything that is pending, log records before one last time the metrics, and stops the pipeline.
+// Events handled from now on are counted as dropped. It may be called any number of times; all calls return once the
+// pipeline has stopped, or when their context ends. Then an export that its destination never lets go of, a write to
+// a pipe that nobody reads for example, goes on in the background: it cannot be taken back.
+func (p *Pipeline) Shutdown(ctx context.Context) error {
+	p.stop.Do(func() {
+		go func() {
+			defer close(p.stopped)
+			p.err = p.shutdown(ctx)
+		}()
+	})
+	select {
+	case <-p.stopped:
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("stop the export: %w", context.Cause(ctx))
+	}
+}
+
+// shutdown ends logs first, so that the last metrics tell what became of them.
+func (p *Pipeline) shutdown(ctx context.Context) error {
+	errs := make([]error, len(p.outlets))
+	var flushes sync.WaitGroup
+	for i, out := range p.outlets {
+		flushes.Go(func() { errs[i] = out.logs.Shutdown(ctx) })
+	}
+	flushes.Wait()
+	errs = append(errs, p.meters.Shutdown(ctx))
+	for _, out := range p.outlets {
+		errs = append(errs, out.metrics.lastErr())
+	}
+	return errors.Join(errs...)
+}

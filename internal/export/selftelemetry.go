@@ -1,0 +1,84 @@
+package export
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// The values of kerntap.outcome.
+const (
+	outcomeRecorded    = "recorded"
+	outcomeFiltered    = "filtered"
+	outcomeLost        = "lost"
+	outcomeMissed      = "missed"
+	outcomeDelivered   = "delivered"
+	outcomeUndecodable = "undecodable"
+	outcomeDropped     = "dropped"
+)
+
+// selfInstruments tell what kerntap saw and what it lost.
+type selfInstruments struct {
+	events, records metric.Int64ObservableCounter
+	up              metric.Int64ObservableGauge
+}
+
+// observePrograms makes every reader of the meter ask the programs. The outcomes of kerntap.program.events add up to
+// what a program saw, those of kerntap.program.records to what it recorded and is no longer under way.
+func observePrograms(meter metric.Meter, programs func() []bpf.Status) error {
+	s, err := newSelfInstruments(meter)
+	if err != nil {
+		return fmt.Errorf("make self-telemetry: %w", err)
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for _, status := range programs() {
+			s.observe(o, status)
+		}
+		return nil
+	}, s.events, s.records, s.up)
+	if err != nil {
+		return fmt.Errorf("register self-telemetry: %w", err)
+	}
+	return nil
+}
+
+func newSelfInstruments(meter metric.Meter) (s selfInstruments, err error) {
+	m := &telemetry.ProgramEvents
+	if s.events, err = meter.Int64ObservableCounter(m.Name,
+		metric.WithUnit(m.Unit), metric.WithDescription(m.Description)); err != nil {
+		return s, err
+	}
+	m = &telemetry.ProgramRecords
+	if s.records, err = meter.Int64ObservableCounter(m.Name,
+		metric.WithUnit(m.Unit), metric.WithDescription(m.Description)); err != nil {
+		return s, err
+	}
+	m = &telemetry.ProgramUp
+	s.up, err = meter.Int64ObservableGauge(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Description))
+	return s, err
+}
+
+// observe reports one program.
+func (s selfInstruments) observe(o metric.Observer, status bpf.Status) {
+	name := attribute.String(telemetry.ProgramName, status.Name)
+	count := func(counter metric.Int64Observable, outcome string, n uint64) {
+		o.ObserveInt64(counter, int64(n), metric.WithAttributes(name, attribute.String(telemetry.Outcome, outcome)))
+	}
+	count(s.events, outcomeRecorded, status.Stats.Recorded)
+	count(s.events, outcomeFiltered, status.Stats.Filtered)
+	count(s.events, outcomeLost, status.Stats.Lost)
+	count(s.events, outcomeMissed, status.Stats.Missed)
+	count(s.records, outcomeDelivered, status.Stats.Delivered)
+	count(s.records, outcomeUndecodable, status.Stats.Undecodable)
+	count(s.records, outcomeDropped, status.Stats.Dropped)
+	var up int64
+	if status.State == bpf.Running {
+		up = 1
+	}
+	o.ObserveInt64(s.up, up, metric.WithAttributes(name))
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs what building the BPF objects and the privileged tests need, from Debian's packages and only if it is
+# missing. On other systems it names what is missing and fails.
+set -eu
+
+missing=""
+need() { # need COMMAND PACKAGE
+	PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need clang-19 clang-19
+need llvm-strip-19 llvm-19
+need nft nftables
+need sysctl procps
+need gcc gcc # for the race detector
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "deps: this is not Debian; install these yourself:$missing" >&2
+	exit 1
+fi
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+echo "deps: installing$missing from Debian's packages"
+$sudo apt-get update -q >/dev/null
+# shellcheck disable=SC2086 # a list of words
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -q -y --no-install-recommends $missing >/dev/null
