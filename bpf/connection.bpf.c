@@ -68,7 +68,7 @@ static __always_inline void connection_emit(struct sock *sk, struct socket_owner
 	event->error = error;
 	event->outcome = outcome;
 	event->role = role;
-	bpf_ringbuf_submit(event, 0);
+	ledger_submit(event);
 }
 
 /* connect or listen was called, by the process that runs */

@@ -147,7 +147,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 		packet_ipv4(event, at, end);
 	else if (ethertype == ETHERTYPE_IPV6)
 		packet_ipv6(event, at, end);
-	bpf_ringbuf_submit(event, 0);
+	ledger_submit(event);
 	return 0;
 }
 

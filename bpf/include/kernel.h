@@ -37,6 +37,8 @@ enum {
 	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_F_CLONE = 1 << 9,
 	BPF_SK_STORAGE_GET_F_CREATE = 1 << 0,
+	BPF_RB_NO_WAKEUP = 1 << 0,
+	BPF_RB_FORCE_WAKEUP = 1 << 1,
 };
 
 enum {

@@ -67,6 +67,7 @@ const (
 	fileChangeMapOutcomes         = "outcomes"
 	fileChangeMapOwners           = "owners"
 	fileChangeProgFileChangeDirty = "file_change_dirty"
+	fileChangeVarRingWokenNs      = "ring_woken_ns"
 	fileChangeVarSelfTgid         = "self_tgid"
 )
 
@@ -128,7 +129,8 @@ type fileChangeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type fileChangeVariableSpecs struct {
-	SelfTgid *ebpf.VariableSpec `ebpf:"self_tgid"`
+	RingWokenNs *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	SelfTgid    *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // fileChangeObjects contains all objects after they have been loaded into the kernel.
@@ -168,7 +170,8 @@ func (m *fileChangeMaps) Close() error {
 //
 // It can be passed to loadFileChangeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type fileChangeVariables struct {
-	SelfTgid *ebpf.Variable `ebpf:"self_tgid"`
+	RingWokenNs *ebpf.Variable `ebpf:"ring_woken_ns"`
+	SelfTgid    *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // fileChangePrograms contains all programs after they have been loaded into the kernel.

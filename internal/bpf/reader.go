@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
 )
+
+// lookAgain is how long after an empty ring the reader looks once more before it sleeps until it is woken. Programs
+// wake it less often than they write: see ledger_submit in bpf/include/ledger.h, whose interval is shorter.
+const lookAgain = 5 * time.Millisecond
 
 // readCounts is the user-space side of the ledger. The reader writes it, Status reads it.
 type readCounts struct {
@@ -27,6 +32,11 @@ func (p *Program) readAll(reader *ringbuf.Reader) {
 		switch {
 		case err == nil:
 			p.deliver(headers, record.RawSample)
+			if record.Remaining == 0 {
+				reader.SetDeadline(time.Now().Add(lookAgain))
+			}
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			reader.SetDeadline(time.Time{})
 		case errors.Is(err, ringbuf.ErrFlushed):
 			return
 		default:

@@ -55,7 +55,7 @@ int BPF_PROG(file_change_dirty, struct inode *inode)
 	owner_set_current(&event->header.owner);
 	event->inode = inode->i_ino;
 	bpf_probe_read_kernel_str(event->filesystem, sizeof(event->filesystem), inode->i_sb->s_type->name);
-	bpf_ringbuf_submit(event, 0);
+	ledger_submit(event);
 	return 0;
 }
 

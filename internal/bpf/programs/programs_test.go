@@ -87,7 +87,7 @@ type object struct {
 }
 
 // kernelObjects reads the ids of this process's own programs and maps, so that what others run does not matter.
-func kernelObjects(t *testing.T) []object {
+func kernelObjects(t testing.TB) []object {
 	t.Helper()
 	var found []object
 	infos, err := filepath.Glob("/proc/self/fdinfo/*")

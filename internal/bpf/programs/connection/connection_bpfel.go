@@ -82,6 +82,7 @@ const (
 	connectionMapOutcomes         = "outcomes"
 	connectionMapOwners           = "owners"
 	connectionProgConnectionState = "connection_state"
+	connectionVarRingWokenNs      = "ring_woken_ns"
 	connectionVarSelfTgid         = "self_tgid"
 )
 
@@ -143,7 +144,8 @@ type connectionMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionVariableSpecs struct {
-	SelfTgid *ebpf.VariableSpec `ebpf:"self_tgid"`
+	RingWokenNs *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	SelfTgid    *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // connectionObjects contains all objects after they have been loaded into the kernel.
@@ -183,7 +185,8 @@ func (m *connectionMaps) Close() error {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionVariables struct {
-	SelfTgid *ebpf.Variable `ebpf:"self_tgid"`
+	RingWokenNs *ebpf.Variable `ebpf:"ring_woken_ns"`
+	SelfTgid    *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // connectionPrograms contains all programs after they have been loaded into the kernel.

@@ -31,7 +31,9 @@ func with(e *Event, change func(*Event)) *Event {
 
 func overIPv6(e *Event) { e.Local, e.Peer = localV6, peerV6 }
 
-func ofNobody(e *Event) { e.BaseEvent = bpf.BaseEvent{Timestamp: base.Timestamp, WallOffset: base.WallOffset} }
+func ofNobody(e *Event) {
+	e.BaseEvent = bpf.BaseEvent{Timestamp: base.Timestamp, WallOffset: base.WallOffset}
+}
 
 func ofTheKernel(e *Event) { ofNobody(e); e.Command = "kernel" }
 

@@ -85,6 +85,7 @@ const (
 	packetDropMapOutcomes            = "outcomes"
 	packetDropMapOwners              = "owners"
 	packetDropProgPacketDropKfreeSkb = "packet_drop_kfree_skb"
+	packetDropVarRingWokenNs         = "ring_woken_ns"
 	packetDropVarSelfTgid            = "self_tgid"
 	packetDropVarTracepointArgs      = "tracepoint_args"
 )
@@ -147,6 +148,7 @@ type packetDropMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropVariableSpecs struct {
+	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
 	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
 	TracepointArgs *ebpf.VariableSpec `ebpf:"tracepoint_args"`
 }
@@ -188,6 +190,7 @@ func (m *packetDropMaps) Close() error {
 //
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropVariables struct {
+	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
 	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
 	TracepointArgs *ebpf.Variable `ebpf:"tracepoint_args"`
 }

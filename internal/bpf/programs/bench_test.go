@@ -1,0 +1,171 @@
+package programs_test
+
+import (
+	"io"
+	"net"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs"
+)
+
+// floor attaches the least that any program on a hook can do: add one to a per-CPU counter.
+func floor(b *testing.B, tracepoint string) *ebpf.Program {
+	b.Helper()
+	counter, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { counter.Close() })
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "floor", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: tracepoint, License: "GPL",
+		Instructions: asm.Instructions{
+			asm.StoreImm(asm.RFP, -4, 0, asm.Word),
+			asm.LoadMapPtr(asm.R1, counter.FD()),
+			asm.Mov.Reg(asm.R2, asm.RFP),
+			asm.Add.Imm(asm.R2, -4),
+			asm.FnMapLookupElem.Call(),
+			asm.JEq.Imm(asm.R0, 0, "end"),
+			asm.Mov.Imm(asm.R1, 1),
+			asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
+			asm.Return(),
+		},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { program.Close() })
+	attached, err := link.AttachTracing(link.TracingOptions{Program: program})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { attached.Close() })
+	return program
+}
+
+// attached starts one program of the list and returns its function in the kernel.
+func attached(b *testing.B, name string) *ebpf.Program {
+	b.Helper()
+	known := make(map[object]bool)
+	for _, o := range kernelObjects(b) {
+		known[o] = true
+	}
+	for _, entry := range programs.All() {
+		if entry.Name != name {
+			continue
+		}
+		program, err := entry.New(defaults{}, bpf.NewInMemoryStorage())
+		if err != nil {
+			b.Fatal(err)
+		}
+		bpftest.Start(b, program)
+	}
+	for _, o := range kernelObjects(b) {
+		if o.kind != "prog" || known[o] {
+			continue
+		}
+		program, err := ebpf.NewProgramFromID(ebpf.ProgramID(o.id))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { program.Close() })
+		return program
+	}
+	b.Fatalf("program %s is not in the kernel", name)
+	return nil
+}
+
+// perRun returns the mean time of a run so far.
+func perRun(b *testing.B, program *ebpf.Program) float64 {
+	b.Helper()
+	stats, err := program.Stats()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if stats.RunCount == 0 {
+		b.Fatal("the hook did not fire")
+	}
+	return float64(stats.Runtime.Nanoseconds()) / float64(stats.RunCount)
+}
+
+// compare runs the load under both programs at once: they see the same events on the same machine.
+func compare(b *testing.B, name, tracepoint string, load func()) {
+	statistics, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer statistics.Close()
+	bare := floor(b, tracepoint)
+	ours := attached(b, name)
+	b.ResetTimer()
+	load()
+	b.StopTimer()
+	b.ReportMetric(perRun(b, ours), "ns-kerntap/run")
+	b.ReportMetric(perRun(b, bare), "ns-floor/run")
+}
+
+// BenchmarkPacketDrop sends datagrams that the firewall drops.
+func BenchmarkPacketDrop(b *testing.B) {
+	ns := bpftest.NewNamespace(b)
+	ns.Firewall(b, "add table inet t; add chain inet t in { type filter hook input priority 0; }; add rule inet t in udp dport 9 drop")
+	compare(b, "packet_drop", "kfree_skb", func() {
+		ns.Do(func() {
+			conn, err := net.Dial("udp", "127.0.0.1:9")
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer conn.Close()
+			for range b.N {
+				conn.Write([]byte("dropped"))
+			}
+		})
+	})
+}
+
+// BenchmarkConnection opens and closes connections: some ten changes of state each, of which four are events.
+func BenchmarkConnection(b *testing.B) {
+	ns := bpftest.NewNamespace(b)
+	var listener net.Listener
+	ns.Do(func() {
+		var err error
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			b.Fatal(err)
+		}
+	})
+	accepted := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		}
+	}()
+	defer func() {
+		listener.Close()
+		<-accepted
+	}()
+	compare(b, "connection", "inet_sock_set_state", func() {
+		ns.Do(func() {
+			for range b.N {
+				conn, err := net.Dial("tcp", listener.Addr().String())
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				conn.Close()
+			}
+		})
+	})
+}

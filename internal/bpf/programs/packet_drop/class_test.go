@@ -1,0 +1,57 @@
+package packet_drop
+
+import (
+	"maps"
+	"slices"
+	"testing"
+)
+
+func TestADropIsClassedByItsReason(t *testing.T) {
+	for reason, want := range map[string]Class{
+		"NETFILTER_DROP":  ClassLoss,
+		"SOCKET_RCVBUFF":  ClassLoss,
+		"TCP_CSUM":        ClassLoss,
+		"IP_OUTNOROUTES":  ClassLoss,
+		"77":              ClassLoss,
+		"NO_SOCKET":       ClassRefused,
+		"TCP_RESET":       ClassRefused,
+		"UNHANDLED_PROTO": ClassRefused,
+		"QUEUE_PURGE":     ClassCleanup,
+		"CONSUMED":        ClassCleanup,
+		"OTHERHOST":       ClassCleanup,
+		"TCP_OLD_ACK":     ClassCleanup,
+	} {
+		for _, location := range []string{"", "tcp_v4_rcv+0x10", "sk_stream_kill_queues+0x40"} {
+			if got := classify(reason, location); got != want {
+				t.Errorf("%s at %q is %s, want %s: the reason decides", reason, location, got, want)
+			}
+		}
+	}
+}
+
+func TestADropWithoutAReasonIsClassedByItsPlace(t *testing.T) {
+	for location, want := range map[string]Class{
+		"":                             ClassLoss,
+		"tcp_v4_rcv+0x10":              ClassLoss,
+		"sk_stream_kill_queues+0x40":   ClassCleanup,
+		"sk_stream_kill_queues":        ClassCleanup,
+		"__tcp_close+0x1a2":            ClassCleanup,
+		"skb_queue_purge_reason+0x5":   ClassCleanup,
+		"my_sk_stream_kill_queues+0x1": ClassLoss,
+		"sk_stream_kill_queues_x+0x1":  ClassLoss,
+	} {
+		for _, reason := range []string{"", "NOT_SPECIFIED"} {
+			if got := classify(reason, location); got != want {
+				t.Errorf("%q at %q is %s, want %s", reason, location, got, want)
+			}
+		}
+	}
+}
+
+func TestNoReasonHasTwoClasses(t *testing.T) {
+	for _, reason := range slices.Sorted(maps.Keys(refused)) {
+		if cleanup[reason] {
+			t.Errorf("%s is refused and cleanup", reason)
+		}
+	}
+}
