@@ -12,6 +12,7 @@ import (
 
 	"github.com/kerntap/kerntap/internal/api"
 	"github.com/kerntap/kerntap/internal/config"
+	"github.com/kerntap/kerntap/internal/export"
 )
 
 func runCommand(env environment) *cobra.Command {
@@ -35,6 +36,7 @@ func runCommand(env environment) *cobra.Command {
 // whatever way it ends.
 func watch(ctx context.Context, env environment, c config.Config) error {
 	log := newLogger(env, c)
+	export.RouteSDKErrors(log)
 	h, err := probeHost()
 	if err != nil {
 		return err

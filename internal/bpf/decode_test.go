@@ -19,7 +19,7 @@ type connectionSample struct {
 	header        bpf.WireHeader
 	durationNs    uint64
 	local, peer   endpoint
-	errno         int32
+	_             int32
 	outcome, role uint8
 	_             [2]uint8
 }

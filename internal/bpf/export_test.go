@@ -6,8 +6,11 @@ const (
 	DrainTime       = drainTime
 )
 
-// WireOutcomes is the row of the ledger.
-type WireOutcomes = wireOutcomes
+// The wire types that are not generated.
+type (
+	WireOutcomes    = wireOutcomes
+	WireSocketOwner = wireSocketOwner
+)
 
 // Decoder returns what the program's reader does to each sample.
 func (p *Program) Decoder() func(sample []byte) (BPFEvent, error) {

@@ -24,6 +24,7 @@ func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
 			"event_header": reflect.TypeFor[bpf.WireHeader](),
 			"owner":        reflect.TypeFor[bpf.WireOwner](),
 			"outcomes":     reflect.TypeFor[bpf.WireOutcomes](),
+			"socket_owner": reflect.TypeFor[bpf.WireSocketOwner](),
 		} {
 			var c *btf.Struct
 			if err := spec.Types.TypeByName(name, &c); err != nil {

@@ -191,6 +191,11 @@ func (m *Manager) advance(from, to State, do func(*entry) error) error {
 func (m *Manager) forward(e *entry) {
 	defer close(e.done)
 	for event := range e.program.GetEventChannel() {
+		select { // alone it is far cheaper than beside the one below
+		case m.events <- event:
+			continue
+		default:
+		}
 		select {
 		case m.events <- event:
 		case <-m.abandon:

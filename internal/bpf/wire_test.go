@@ -91,6 +91,16 @@ func TestNamesEndAtTheirFirstZeroByteAndAreValidUTF8(t *testing.T) {
 	}
 }
 
+func TestACStringOfAWireTypeIsText(t *testing.T) {
+	for want, chars := range map[string][]int8{
+		"": nil, "sh": {'s', 'h'}, "a": {'a', 0, 'b'}, "é": {-61, -87, 0}, "x\uFFFD": {'x', -1, -2},
+	} {
+		if got := Text(chars); got != want {
+			t.Errorf("%v: %q, want %q", chars, got, want)
+		}
+	}
+}
+
 func TestTheSameBytesGiveTheSameString(t *testing.T) {
 	decoder := newHeaderDecoder(kernel.NewClock())
 	first := decodeHeader(t, decoder, header("nginx", "nginx"))

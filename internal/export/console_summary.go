@@ -14,8 +14,6 @@ import (
 const (
 	topCommands = 5
 	topReasons  = 3
-	// dropClassCleanup is the class that healthy connections leave behind: its reasons are not worth a line.
-	dropClassCleanup = "cleanup"
 )
 
 // summary is what one interval's metrics say, for one line. All of it was counted; nothing is estimated.
@@ -61,12 +59,12 @@ func (s *summary) add(name string, point metricdata.DataPoint[int64]) {
 	case telemetry.PacketDrops.Name:
 		class := label(telemetry.DropClass)
 		s.classes.add(class, "class unknown", point.Value)
-		if class != dropClassCleanup {
+		if class != telemetry.ClassCleanup {
 			s.reasons.add(label(telemetry.DropReason), "reason unknown", point.Value)
 		}
 	case telemetry.ProgramEvents.Name, telemetry.ProgramRecords.Name:
 		switch outcome := label(telemetry.Outcome); outcome {
-		case outcomeLost, outcomeMissed, outcomeUndecodable, outcomeDropped:
+		case telemetry.OutcomeLost, telemetry.OutcomeMissed, telemetry.OutcomeUndecodable, telemetry.OutcomeDropped:
 			s.losses.add(label(telemetry.ProgramName)+"."+outcome, "", point.Value)
 		}
 	}

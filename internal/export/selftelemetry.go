@@ -11,17 +11,6 @@ import (
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
-// The values of kerntap.outcome.
-const (
-	outcomeRecorded    = "recorded"
-	outcomeFiltered    = "filtered"
-	outcomeLost        = "lost"
-	outcomeMissed      = "missed"
-	outcomeDelivered   = "delivered"
-	outcomeUndecodable = "undecodable"
-	outcomeDropped     = "dropped"
-)
-
 // selfInstruments tell what kerntap saw and what it lost.
 type selfInstruments struct {
 	events, records metric.Int64ObservableCounter
@@ -69,13 +58,13 @@ func (s selfInstruments) observe(o metric.Observer, status bpf.Status) {
 	count := func(counter metric.Int64Observable, outcome string, n uint64) {
 		o.ObserveInt64(counter, int64(n), metric.WithAttributes(name, attribute.String(telemetry.Outcome, outcome)))
 	}
-	count(s.events, outcomeRecorded, status.Stats.Recorded)
-	count(s.events, outcomeFiltered, status.Stats.Filtered)
-	count(s.events, outcomeLost, status.Stats.Lost)
-	count(s.events, outcomeMissed, status.Stats.Missed)
-	count(s.records, outcomeDelivered, status.Stats.Delivered)
-	count(s.records, outcomeUndecodable, status.Stats.Undecodable)
-	count(s.records, outcomeDropped, status.Stats.Dropped)
+	count(s.events, telemetry.OutcomeRecorded, status.Stats.Recorded)
+	count(s.events, telemetry.OutcomeFiltered, status.Stats.Filtered)
+	count(s.events, telemetry.OutcomeLost, status.Stats.Lost)
+	count(s.events, telemetry.OutcomeMissed, status.Stats.Missed)
+	count(s.records, telemetry.OutcomeDelivered, status.Stats.Delivered)
+	count(s.records, telemetry.OutcomeUndecodable, status.Stats.Undecodable)
+	count(s.records, telemetry.OutcomeDropped, status.Stats.Dropped)
 	var up int64
 	if status.State == bpf.Running {
 		up = 1

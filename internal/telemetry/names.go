@@ -39,6 +39,21 @@ const (
 	IPv4 = "ipv4"
 	IPv6 = "ipv6"
 
+	// Values of kerntap.drop.class: something was lost, a packet was turned away, ordinary operation threw it away.
+	ClassLoss    = "loss"
+	ClassRefused = "refused"
+	ClassCleanup = "cleanup"
+
+	// Values of kerntap.outcome. The first four are what became of an event in the kernel, the others what became of
+	// a record in user space.
+	OutcomeRecorded    = "recorded"
+	OutcomeFiltered    = "filtered"
+	OutcomeLost        = "lost"
+	OutcomeMissed      = "missed"
+	OutcomeDelivered   = "delivered"
+	OutcomeUndecodable = "undecodable"
+	OutcomeDropped     = "dropped"
+
 	// AttributionListener says that the process of an accepted connection is the one that listens.
 	AttributionListener = "listener"
 )
@@ -66,6 +81,6 @@ var (
 		"Kernel events that a program saw, by what became of them in the kernel.", Counter}
 	ProgramRecords = Metric{"kerntap.program.records", "{record}",
 		"Records that a program sent to user space, by what became of them there.", Counter}
-	ProgramUp = Metric{"kerntap.program.up", "1",
+	ProgramUp = Metric{"kerntap.program.up", "{program}",
 		"1 while a program reads events, 0 when it does not.", Gauge}
 )

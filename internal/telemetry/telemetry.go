@@ -30,7 +30,9 @@ func String(key, value string) Attribute { return Attribute{Key: key, text: valu
 func Int(key string, value int64) Attribute { return Attribute{Key: key, number: value, isInt: true} }
 
 // Float returns a floating-point attribute.
-func Float(key string, value float64) Attribute { return Attribute{Key: key, real: value, isReal: true} }
+func Float(key string, value float64) Attribute {
+	return Attribute{Key: key, real: value, isReal: true}
+}
 
 // IsFloat tells whether the attribute is a floating-point number.
 func (a Attribute) IsFloat() bool { return a.isReal }

@@ -1,17 +1,21 @@
 package packet_drop
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
 
 // Class says what a drop means to whoever runs the workload.
 type Class string
 
 const (
 	// ClassLoss is a packet that somebody wanted and did not get.
-	ClassLoss Class = "loss"
+	ClassLoss Class = telemetry.ClassLoss
 	// ClassRefused is a packet that was turned away: nobody listens, or the other end gave up.
-	ClassRefused Class = "refused"
+	ClassRefused Class = telemetry.ClassRefused
 	// ClassCleanup is what ordinary operation throws away: queues of closing sockets, duplicates, copies for others.
-	ClassCleanup Class = "cleanup"
+	ClassCleanup Class = telemetry.ClassCleanup
 )
 
 // refused are the reasons by which a packet is turned away.
