@@ -12,6 +12,7 @@ need llvm-strip-19 llvm-19
 need nft nftables
 need sysctl procps
 need gcc gcc # for the race detector
+need curl curl
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
