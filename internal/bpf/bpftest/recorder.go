@@ -82,18 +82,28 @@ func Find[E bpf.BPFEvent](r *Recorder, match func(E) bool) []E {
 // Await returns the first event of one type that matches, recorded already or still to come.
 func Await[E bpf.BPFEvent](t testing.TB, r *Recorder, what string, match func(E) bool) E {
 	t.Helper()
-	deadline := time.After(patience)
+	found := AwaitN(r, 1, patience, match)
+	if len(found) == 0 {
+		t.Fatalf("no event: %s", what)
+	}
+	return found[0]
+}
+
+// AwaitN returns what matches as soon as n events do, or what there is when the time is over.
+func AwaitN[E bpf.BPFEvent](r *Recorder, n int, within time.Duration, match func(E) bool) []E {
+	deadline := time.After(within)
 	for {
 		r.mu.Lock()
 		arrived := r.arrived
 		r.mu.Unlock()
-		if found := Find(r, match); len(found) > 0 {
-			return found[0]
+		found := Find(r, match)
+		if len(found) >= n {
+			return found
 		}
 		select {
 		case <-arrived:
 		case <-deadline:
-			t.Fatalf("no event: %s", what)
+			return found
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -264,6 +265,27 @@ func TestOwnTrafficIsFilteredAndCounted(t *testing.T) {
 	}
 	if stats := program.Status().Stats; stats.Filtered == 0 {
 		t.Errorf("nothing was counted as filtered: %+v", stats)
+	}
+}
+
+// Programs wake the reader less often than they write: what was written in between must not wait for the next wake-up.
+func TestTheLastOfABurstArrivesByItself(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	const burst, rounds = 3, 20
+	for round := range rounds {
+		ns.Do(func() {
+			for range burst {
+				if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
+					conn.Close()
+				}
+			}
+		})
+		wanted := burst * (round + 1)
+		match := is(ns, connection.RoleClient, connection.OutcomeFailed)
+		if found := bpftest.AwaitN(recorder, wanted, 2*time.Second, match); len(found) != wanted {
+			t.Fatalf("%d of %d events arrived within two seconds", len(found), wanted)
+		}
 	}
 }
 
