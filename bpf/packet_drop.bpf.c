@@ -55,7 +55,8 @@ struct packet_drop_event {
 	__u8 protocol; /* IPPROTO_…, where has_addresses */
 	__u8 has_addresses;
 	__u8 has_ports;
-	__u8 _pad[3];
+	__u8 receiver_state; /* of the socket that the packet was for, TCP_…; 0: none, or not told by this kernel */
+	__u8 _pad[2];
 };
 
 struct {
@@ -115,13 +116,16 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	__u16 network_header = skb->network_header;
 	struct packet_drop_event *event;
 	struct socket_owner *known = 0;
+	struct sock *receiver = 0;
 	unsigned char *at, *end;
 
 	/* an unset network header is 0 in buffers that never had one, ~0 in those that lost it */
 	if (ethertype < ETHERTYPE_MIN || network_header == 0 || network_header == 0xffff)
 		return 0;
-	if (tracepoint_args >= 4)
-		known = owner_find((void *)ctx[3]);
+	if (tracepoint_args >= 4) {
+		receiver = (void *)ctx[3];
+		known = owner_find(receiver);
+	}
 	if (!known)
 		known = owner_find(skb->sk);
 	barrier_var(known); /* else clang keeps a truth value in its place, which the verifier cannot follow */
@@ -139,6 +143,8 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	event->location = ctx[1];
 	if (tracepoint_args >= 3)
 		event->reason = ctx[2];
+	if (receiver)
+		event->receiver_state = receiver->__sk_common.skc_state;
 	event->length = skb->len;
 	event->ethertype = ethertype;
 	at = skb->head + network_header;

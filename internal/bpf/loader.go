@@ -36,7 +36,7 @@ func (l *Loader) LoadAndAttach() error {
 	for _, step := range []func() error{l.manager.LoadAll, l.manager.AttachAll, l.manager.StartAll} {
 		err := step()
 		errs = append(errs, err)
-		if errors.Is(err, ErrNoProgram) {
+		if errors.Is(err, ErrNoProgram) || errors.Is(err, ErrStopped) {
 			break
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,9 @@ func TestLoadAndAttachGoesNoFurtherWithoutAProgram(t *testing.T) {
 	if !errors.Is(err, bpf.ErrNoProgram) || !errors.Is(err, a.fails["load"]) || !errors.Is(err, b.fails["load"]) {
 		t.Errorf("error %v, want ErrNoProgram and both reasons", err)
 	}
+	if n := strings.Count(err.Error(), bpf.ErrNoProgram.Error()); n != 1 {
+		t.Errorf("error %v says %d times that no program is left", err, n)
+	}
 	if got := journal.all(); !slices.Equal(got, []string{"load a", "load b"}) {
 		t.Errorf("asked to %v", got)
 	}
@@ -100,8 +104,8 @@ func TestCleanupStopsEverythingAndMayComeTwice(t *testing.T) {
 	if got := journal.all(); !slices.Equal(got, []string{"load a", "attach a", "start a", "stop a"}) {
 		t.Errorf("asked to %v", got)
 	}
-	if err := loader.LoadAndAttach(); !errors.Is(err, bpf.ErrStopped) {
-		t.Errorf("load after cleanup: %v, want ErrStopped", err)
+	if err := loader.LoadAndAttach(); !errors.Is(err, bpf.ErrStopped) || err.Error() != bpf.ErrStopped.Error() {
+		t.Errorf("load after cleanup: %v, want ErrStopped alone", err)
 	}
 }
 

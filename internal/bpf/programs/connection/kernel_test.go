@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -58,11 +59,14 @@ func server(args []string, stdin io.Reader, stdout io.Writer) error {
 	return err
 }
 
-// client connects to every address that it reads, says who answered, and closes.
-func client(_ []string, stdin io.Reader, stdout io.Writer) error {
+// client connects to every address that it reads, says who answered, and closes. The argument mptcp makes it do so
+// with MPTCP.
+func client(args []string, stdin io.Reader, stdout io.Writer) error {
+	var dialer net.Dialer
+	dialer.SetMultipathTCP(slices.Contains(args, "mptcp"))
 	lines := bufio.NewScanner(stdin)
 	for lines.Scan() {
-		conn, err := net.Dial("tcp", lines.Text())
+		conn, err := dialer.Dial("tcp", lines.Text())
 		if err != nil {
 			fmt.Fprintln(stdout, "error", err)
 			continue
@@ -162,6 +166,32 @@ func TestMappedAddressIsIPv4(t *testing.T) {
 	e := bpftest.Await(t, recorder, "refused", is(ns, connection.RoleClient, connection.OutcomeFailed))
 	if e.Peer.String() != "127.0.0.1:1" {
 		t.Errorf("peer is %s", e.Peer)
+	}
+}
+
+// MPTCP sockets change their state beside the TCP sockets that carry them: the connection is one all the same.
+func TestAnMPTCPConnectionIsOneConnection(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	srv := ns.StartHelper(t, "kt-server", "server", "127.0.0.1:0")
+	address := srv.Line(t)
+	cli := ns.StartHelper(t, "kt-mptcp", "client", "mptcp")
+	cli.Send(t, address)
+	var pid uint32
+	var from string
+	fmt.Sscan(cli.Line(t), &pid, &from)
+	bpftest.Await(t, recorder, "client closed", is(ns, connection.RoleClient, connection.OutcomeClosed))
+	bpftest.Await(t, recorder, "server closed", is(ns, connection.RoleServer, connection.OutcomeClosed))
+	recorder.Stop(t)
+	all := bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode })
+	if len(all) != 4 {
+		t.Errorf("%d events, want 4", len(all))
+	}
+	for _, e := range all {
+		if e.Role == connection.RoleClient && (e.PID != cli.PID || e.Command != "kt-mptcp") ||
+			e.Role == connection.RoleServer && (e.PID != srv.PID || e.Command != "kt-server") {
+			t.Errorf("%s is given to %s[%d]", e.EventName(), e.Command, e.PID)
+		}
 	}
 }
 

@@ -69,9 +69,10 @@ var cleaners = map[string]bool{
 	"inet_csk_destroy_sock":  true,
 }
 
-// classify decides by the reason, and by the place where the kernel gives none. What cannot be told apart is a loss:
-// better one too many to look at than one that is never seen.
-func classify(reason, location string) Class {
+// classify decides by the reason, and where the kernel gives none by the place and by whether the packet was for a
+// connection in TIME_WAIT: there the kernel takes what belongs to the end of a connection, answers it and frees it
+// without a reason. What cannot be told apart is a loss: better one too many to look at than one that is never seen.
+func classify(reason, location string, timeWait bool) Class {
 	switch {
 	case refused[reason]:
 		return ClassRefused
@@ -79,6 +80,8 @@ func classify(reason, location string) Class {
 		return ClassCleanup
 	case reason != "" && reason != "NOT_SPECIFIED":
 		return ClassLoss
+	case timeWait:
+		return ClassCleanup
 	}
 	function, _, _ := strings.Cut(location, "+")
 	if cleaners[function] {

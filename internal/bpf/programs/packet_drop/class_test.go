@@ -22,7 +22,7 @@ func TestADropIsClassedByItsReason(t *testing.T) {
 		"TCP_OLD_ACK":     ClassCleanup,
 	} {
 		for _, location := range []string{"", "tcp_v4_rcv+0x10", "sk_stream_kill_queues+0x40"} {
-			if got := classify(reason, location); got != want {
+			if got := classify(reason, location, false); got != want {
 				t.Errorf("%s at %q is %s, want %s: the reason decides", reason, location, got, want)
 			}
 		}
@@ -41,7 +41,7 @@ func TestADropWithoutAReasonIsClassedByItsPlace(t *testing.T) {
 		"sk_stream_kill_queues_x+0x1":  ClassLoss,
 	} {
 		for _, reason := range []string{"", "NOT_SPECIFIED"} {
-			if got := classify(reason, location); got != want {
+			if got := classify(reason, location, false); got != want {
 				t.Errorf("%q at %q is %s, want %s", reason, location, got, want)
 			}
 		}
@@ -52,6 +52,19 @@ func TestNoReasonHasTwoClasses(t *testing.T) {
 	for _, reason := range slices.Sorted(maps.Keys(refused)) {
 		if cleanup[reason] {
 			t.Errorf("%s is refused and cleanup", reason)
+		}
+	}
+}
+
+func TestADropInTimeWaitIsCleanupUnlessItHasAReason(t *testing.T) {
+	for reason, want := range map[string]Class{
+		"":                    ClassCleanup,
+		"NOT_SPECIFIED":       ClassCleanup,
+		"TCP_RFC7323_TW_PAWS": ClassLoss,
+		"TCP_RESET":           ClassRefused,
+	} {
+		if got := classify(reason, "tcp_v4_rcv+0x91", true); got != want {
+			t.Errorf("%q is %s, want %s", reason, got, want)
 		}
 	}
 }

@@ -25,7 +25,11 @@ type cause struct {
 type causeKey struct {
 	reason   uint32
 	location uint64
+	timeWait bool // the packet was for a connection in TIME_WAIT
 }
+
+// tcpTimeWait is TCP_TIME_WAIT of include/net/tcp_states.h.
+const tcpTimeWait = 6
 
 // decoder turns samples into events. It belongs to one goroutine.
 type decoder struct {
@@ -42,7 +46,7 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 	}
 	event := &Event{
 		BaseEvent:  base,
-		cause:      d.causeOf(causeKey{wire.Reason, wire.Location}),
+		cause:      d.causeOf(causeKey{wire.Reason, wire.Location, wire.ReceiverState == tcpTimeWait}),
 		ReasonCode: wire.Reason,
 		Length:     wire.Length,
 		EtherType:  wire.Ethertype,
@@ -68,7 +72,7 @@ func (d *decoder) causeOf(key causeKey) *cause {
 	if d.symbols != nil {
 		c.location, _ = d.symbols.Locate(key.location)
 	}
-	c.class = classify(c.reason, c.location)
+	c.class = classify(c.reason, c.location, key.timeWait)
 	c.exported = slices.Contains(d.config.Records, string(c.class))
 	d.causes[key] = c
 	return c

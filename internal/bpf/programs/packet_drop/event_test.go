@@ -12,7 +12,7 @@ import (
 // event is a TCP packet of curl that was dropped for a reason somewhere.
 func event(reason, location string) *Event {
 	return &Event{
-		BaseEvent: base, cause: &cause{reason: reason, class: classify(reason, location), location: location},
+		BaseEvent: base, cause: &cause{reason: reason, class: classify(reason, location, false), location: location},
 		ReasonCode: 8, Length: 60, EtherType: etherTypeIPv4, Protocol: 6, HasPorts: true,
 		Source: netip.MustParseAddrPort("192.0.2.1:40000"), Destination: netip.MustParseAddrPort("198.51.100.2:443"),
 	}

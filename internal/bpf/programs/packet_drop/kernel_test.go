@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -183,6 +185,48 @@ func TestHealthyTrafficHasNoLoss(t *testing.T) {
 		}
 	}
 	t.Logf("%d connections: %v", n, classes)
+}
+
+// A FIN that is sent again, because its acknowledgement was lost, meets a connection in TIME_WAIT. The kernel answers it
+// and frees it without a reason: nothing was lost.
+func TestPacketForTimeWaitIsCleanup(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	var listener net.Listener
+	ns.Do(func() {
+		var err error
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Error(err)
+		}
+	})
+	defer listener.Close()
+	server := netip.MustParseAddrPort(listener.Addr().String())
+	ns.Do(func() {
+		conn, err := net.Dial("tcp", server.String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		accepted, err := listener.Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if out, err := exec.Command("nft", fmt.Sprintf("add table inet t; "+
+			"add chain inet t out { type filter hook output priority 0; }; "+
+			"add rule inet t out tcp sport %d tcp flags & (fin|syn|rst|ack) == ack drop", server.Port())).CombinedOutput(); err != nil {
+			t.Errorf("nft: %v, %s", err, out)
+		}
+		accepted.Close()
+		io.ReadAll(conn)
+		conn.Close()
+	})
+	e := bpftest.Await(t, recorder, "FIN sent again", func(e *packet_drop.Event) bool {
+		return e.Destination == server && strings.HasPrefix(e.Location(), "tcp_v4_rcv")
+	})
+	if e.Class() != packet_drop.ClassCleanup {
+		t.Errorf("class %s: %s", e.Class(), e.Body())
+	}
 }
 
 // listen accepts in the namespace, answers one line with another and closes.

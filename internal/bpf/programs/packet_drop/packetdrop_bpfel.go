@@ -52,11 +52,12 @@ type packetDropPacketDropEvent struct {
 		Port    uint16
 		Pad     uint16
 	}
-	Ethertype    uint16
-	Protocol     uint8
-	HasAddresses uint8
-	HasPorts     uint8
-	Pad          [3]uint8
+	Ethertype     uint16
+	Protocol      uint8
+	HasAddresses  uint8
+	HasPorts      uint8
+	ReceiverState uint8
+	Pad           [2]uint8
 }
 
 type packetDropSocketOwner struct {
