@@ -43,7 +43,7 @@ func (e *Event) Severity() telemetry.Severity { return telemetry.Info }
 
 // Body implements bpf.Described.
 func (e *Event) Body() string {
-	return fmt.Sprintf("%s[%d] changed inode %d on %s", e.Command, e.PID, e.Inode, e.FileSystem)
+	return fmt.Sprintf("%s changed inode %d on %s", e.Who(), e.Inode, e.FileSystem)
 }
 
 // Attributes implements bpf.Described.

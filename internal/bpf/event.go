@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/kerntap/kerntap/internal/telemetry"
@@ -87,6 +88,18 @@ func (e *BaseEvent) GetCommand() string { return e.Command }
 // GetWallClockTime implements BPFEvent.
 func (e *BaseEvent) GetWallClockTime() time.Time {
 	return time.Unix(0, int64(e.Timestamp)+e.WallOffset).UTC()
+}
+
+// Who names the process for people: command[pid], the command alone for the kernel's own, or that it is not known.
+func (e *BaseEvent) Who() string {
+	switch {
+	case e.Command == "":
+		return "an unknown process"
+	case e.PID == 0:
+		return e.Command
+	default:
+		return e.Command + "[" + strconv.FormatUint(uint64(e.PID), 10) + "]"
+	}
 }
 
 // OwnerAttributes appends what is known of the process to dst.

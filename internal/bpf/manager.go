@@ -47,6 +47,9 @@ type Manager struct {
 	mu      sync.Mutex
 	entries []*entry
 	stopped bool
+
+	stopping sync.Once
+	stopErr  error // of the one stop
 }
 
 var _ BPFManager = (*Manager)(nil)
@@ -207,16 +210,20 @@ func (m *Manager) forward(e *entry) {
 // StopAll implements BPFManager. It gives the dispatcher two seconds to take what the programs had reported; what is
 // left then is dropped and counted. It may be called any number of times.
 func (m *Manager) StopAll() error {
+	m.stopping.Do(func() { m.stopErr = m.stopAll() })
+	return m.stopErr
+}
+
+// stopAll does not hold the lock while it waits: the API goes on to answer.
+func (m *Manager) stopAll() error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.stopped {
-		return nil
-	}
 	m.stopped = true
+	entries := slices.Clone(m.entries)
+	m.mu.Unlock()
 	patience := time.AfterFunc(drainTime, func() { close(m.abandon) })
 	defer patience.Stop()
 	var errs []error
-	for _, e := range slices.Backward(m.entries) {
+	for _, e := range slices.Backward(entries) {
 		if err := e.program.Stop(); err != nil {
 			errs = append(errs, err)
 		}

@@ -86,7 +86,7 @@ func (s *InMemoryStorage) Store(event BPFEvent) error {
 		s.types[event.GetEventType()] = kept
 	}
 	if n := TallyOf(event); n > 0 {
-		kept.tallies.add(event.GetWallClockTime(), event.GetPID(), event.GetCommand(), n)
+		kept.tallies.add(s.now(), event.GetWallClockTime(), event.GetPID(), event.GetCommand(), n)
 	}
 	if DetailOf(event) == Counted {
 		return nil
@@ -155,7 +155,9 @@ func (s *InMemoryStorage) query(eventType string, since time.Time, match func(BP
 			}
 		}
 	}
-	slices.SortStableFunc(found, func(a, b BPFEvent) int { return cmp.Compare(a.GetTimestamp(), b.GetTimestamp()) })
+	slices.SortStableFunc(found, func(a, b BPFEvent) int {
+		return cmp.Or(cmp.Compare(a.GetTimestamp(), b.GetTimestamp()), cmp.Compare(a.GetEventType(), b.GetEventType()))
+	})
 	return found
 }
 

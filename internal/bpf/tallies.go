@@ -31,23 +31,25 @@ type tallies struct {
 
 func newTallies() *tallies { return &tallies{} }
 
-func (t *tallies) add(at time.Time, pid uint32, command string, n uint64) {
-	second := at.Unix()
-	if second < 0 {
-		return // before 1970: no clock of this host said so
+// add counts n occurrences at a moment; now is the clock of this host, which may have been stepped since.
+func (t *tallies) add(now, at time.Time, pid uint32, command string, n uint64) {
+	if at.After(now) {
+		at = now
 	}
+	second := max(at.Unix(), 0) // before 1970: no clock of this host said so
 	who := owner{pid, command}
-	addTo(t.fine[:], second, who, n)
-	addTo(t.coarse[:], second/coarseWidth, who, n)
+	addTo(t.fine[:], now.Unix(), second, who, n)
+	addTo(t.coarse[:], now.Unix()/coarseWidth, second/coarseWidth, who, n)
 }
 
-// addTo counts in the bucket of that number. A bucket that a newer stretch of time has taken over is out of reach.
-func addTo(buckets []bucket, number int64, who owner, n uint64) {
+// addTo counts in the bucket of that number. A bucket that a newer stretch of time has taken over is out of reach; one
+// that lies ahead of now is left from before the clock was stepped back.
+func addTo(buckets []bucket, now, number int64, who owner, n uint64) {
 	b := &buckets[int(number%int64(len(buckets)))]
-	if number < b.number {
+	if number < b.number && b.number <= now {
 		return
 	}
-	if number > b.number || b.counts == nil {
+	if number != b.number || b.counts == nil {
 		b.number = number
 		b.counts = make(map[owner]uint64)
 	}
@@ -66,7 +68,7 @@ func (t *tallies) sum(now, since time.Time, match func(owner) bool) uint64 {
 	first = max(first, last-int64(len(buckets))+1)
 	var total uint64
 	for _, b := range buckets {
-		if b.number < first || b.counts == nil {
+		if b.number < first || b.number > last || b.counts == nil {
 			continue
 		}
 		for who, n := range b.counts {

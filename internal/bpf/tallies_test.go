@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// later is a clock that was never stepped back.
+var later = unix(1 << 33)
+
 func unix(second int64) time.Time { return time.Unix(second, 0) }
 
 func everyone(owner) bool { return true }
@@ -14,7 +17,7 @@ func everyone(owner) bool { return true }
 func talliesAt(moments ...int64) *tallies {
 	counts := newTallies()
 	for _, second := range moments {
-		counts.add(unix(second), 1, "curl", 1)
+		counts.add(later, unix(second), 1, "curl", 1)
 	}
 	return counts
 }
@@ -26,7 +29,7 @@ func TestAWindowOfTwoMinutesCountsInSeconds(t *testing.T) {
 			t.Errorf("since %d: %d, want %d", since, got, want)
 		}
 	}
-	if got := counts.sum(unix(1001).Add(time.Second-1), unix(1001).Add(time.Second/2), everyone); got != 3 {
+	if got := counts.sum(unix(1010), unix(1001).Add(time.Second/2), everyone); got != 3 {
 		t.Errorf("since the middle of a second: %d, want 3 with the whole second", got)
 	}
 }
@@ -62,7 +65,7 @@ func TestTalliesReachBackAnHour(t *testing.T) {
 func TestTalliesOfADayStayWithinTheirBuckets(t *testing.T) {
 	counts := newTallies()
 	for second := range int64(86_400) {
-		counts.add(unix(second), uint32(second%3), "curl", 2)
+		counts.add(later, unix(second), uint32(second%3), "curl", 2)
 	}
 	now := unix(86_399)
 	if got := counts.sum(now, now.Add(-59*time.Second), everyone); got != 120 {
@@ -78,7 +81,7 @@ func TestTalliesOfADayStayWithinTheirBuckets(t *testing.T) {
 
 func TestALatecomerDoesNotDisturbANewerBucket(t *testing.T) {
 	counts := talliesAt(1000 + fineBuckets)
-	counts.add(unix(1000), 1, "curl", 1) // the same bucket of a second, another of ten seconds
+	counts.add(later, unix(1000), 1, "curl", 1) // the same bucket of a second, another of ten seconds
 	if got := counts.sum(unix(1120), unix(1110), everyone); got != 1 {
 		t.Errorf("the last seconds: %d, want 1", got)
 	}
@@ -92,7 +95,7 @@ func TestOwnersThatDoNotFitAreCountedWithoutTheirName(t *testing.T) {
 	counts := newTallies()
 	for range 2 {
 		for i := range maxOwners + extra {
-			counts.add(unix(1000), uint32(i+1), fmt.Sprint("command-", i+1), 1)
+			counts.add(later, unix(1000), uint32(i+1), fmt.Sprint("command-", i+1), 1)
 		}
 	}
 	count := func(match func(owner) bool) uint64 { return counts.sum(unix(1000), unix(1000), match) }
@@ -110,13 +113,35 @@ func TestOwnersThatDoNotFitAreCountedWithoutTheirName(t *testing.T) {
 	}
 }
 
-func TestATimeBefore1970IsNotCounted(t *testing.T) {
-	counts := talliesAt(-1, -9, -10, -1000)
-	counts.add(time.Time{}, 1, "curl", 1)
-	if got := counts.sum(unix(5), time.Time{}, everyone); got != 0 {
-		t.Errorf("%d, want 0", got)
+func TestATimeBefore1970CountsAsTheFirstSecond(t *testing.T) {
+	counts := talliesAt(-1, -9, -10, 0)
+	counts.add(later, time.Time{}, 1, "curl", 1)
+	if got := counts.sum(unix(5), time.Time{}, everyone); got != 5 {
+		t.Errorf("%d, want 5", got)
 	}
-	if got := talliesAt(0).sum(unix(5), unix(-5), everyone); got != 1 {
-		t.Errorf("the first second of 1970: %d, want 1", got)
+}
+
+// What was counted before the clock was stepped back must neither stay in the window nor keep what comes now out of it.
+func TestAClockThatIsSteppedBackCountsOn(t *testing.T) {
+	counts := newTallies()
+	for second := int64(8000); second < 8200; second++ {
+		counts.add(unix(second), unix(second), 1, "curl", 1)
+	}
+	for second := int64(1000); second < 1100; second++ {
+		counts.add(unix(second), unix(second), 1, "curl", 1)
+	}
+	for _, since := range []int64{1000, 900} {
+		if got := counts.sum(unix(1099), unix(since), everyone); got != 100 {
+			t.Errorf("since %d: %d, want 100", since, got)
+		}
+	}
+}
+
+// An event can be a moment ahead of the storage's clock; it counts all the same.
+func TestATimeAheadOfTheClockCountsNow(t *testing.T) {
+	counts := newTallies()
+	counts.add(unix(1000), unix(1001), 1, "curl", 1)
+	if got := counts.sum(unix(1000), unix(1000), everyone); got != 1 {
+		t.Errorf("%d, want 1", got)
 	}
 }

@@ -48,24 +48,14 @@ func Cast[T any](sample []byte) (T, error) {
 	return wire, nil
 }
 
-// maxNames bounds the names that a headerDecoder remembers: far more than a host runs at a time.
-const maxNames = 4096
-
-// headerDecoder turns wire headers into base events. Names repeat, so it hands out the same string for the same
-// bytes instead of a new one for each event. It belongs to one goroutine.
+// headerDecoder turns wire headers into base events. It belongs to one goroutine.
 type headerDecoder struct {
 	clock       *kernel.Clock
-	commands    map[[16]byte]string
-	executables map[[32]byte]string
+	commands    names[[16]byte]
+	executables names[[32]byte]
 }
 
-func newHeaderDecoder(clock *kernel.Clock) *headerDecoder {
-	return &headerDecoder{
-		clock:       clock,
-		commands:    make(map[[16]byte]string),
-		executables: make(map[[32]byte]string),
-	}
-}
+func newHeaderDecoder(clock *kernel.Clock) *headerDecoder { return &headerDecoder{clock: clock} }
 
 func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 	size := int(unsafe.Sizeof(WireHeader{}))
@@ -81,26 +71,37 @@ func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 		VPID:       wire.Owner.VPID,
 		Timestamp:  wire.TimestampNs,
 		WallOffset: d.clock.Offset(wire.TimestampNs),
-		Command:    intern(d.commands, wire.Owner.Command, wire.Owner.Command[:]),
-		Executable: intern(d.executables, wire.Owner.Executable, wire.Owner.Executable[:]),
+		Command:    d.commands.of(wire.Owner.Command, wire.Owner.Command[:]),
+		Executable: d.executables.of(wire.Owner.Executable, wire.Owner.Executable[:]),
 		CgroupID:   wire.Owner.CgroupID,
 		NetNS:      wire.NetNS,
 	}, nil
 }
 
-// intern returns the string up to the first zero byte of raw, remembered under key.
-func intern[K comparable](names map[K]string, key K, raw []byte) string {
-	if raw[0] == 0 {
-		return ""
+// maxNames bounds the names that are remembered: far more than a host runs at a time.
+const maxNames = 4096
+
+// names hands out the same string for the same bytes instead of a new one for each event: names repeat, mostly at once.
+type names[K comparable] struct {
+	known    map[K]string
+	lastKey  K
+	lastName string
+}
+
+// of returns the string up to the first zero byte of raw, which are the bytes of key.
+func (n *names[K]) of(key K, raw []byte) string {
+	if key == n.lastKey {
+		return n.lastName // at first, of no bytes at all
 	}
-	if name, ok := names[key]; ok {
-		return name
+	name, ok := n.known[key]
+	if !ok {
+		if n.known == nil || len(n.known) >= maxNames {
+			n.known = make(map[K]string)
+		}
+		name = text(raw)
+		n.known[key] = name
 	}
-	if len(names) >= maxNames {
-		clear(names)
-	}
-	name := text(raw)
-	names[key] = name
+	n.lastKey, n.lastName = key, name
 	return name
 }
 

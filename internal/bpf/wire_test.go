@@ -133,8 +133,8 @@ func TestRememberedNamesAreBounded(t *testing.T) {
 		if got := decodeHeader(t, decoder, wire).Command; got != string(wire.Owner.Command[:4]) {
 			t.Fatalf("name %d is %q", i, got)
 		}
-		if len(decoder.commands) > maxNames {
-			t.Fatalf("%d names remembered", len(decoder.commands))
+		if len(decoder.commands.known) > maxNames {
+			t.Fatalf("%d names remembered", len(decoder.commands.known))
 		}
 	}
 }

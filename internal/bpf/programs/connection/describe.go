@@ -61,32 +61,21 @@ func (e *Event) Severity() telemetry.Severity {
 func (e *Event) Body() string {
 	switch {
 	case e.Outcome == OutcomeOpened && e.Role == RoleServer:
-		return fmt.Sprintf("%s accepted %s on %s", e.who(), e.Peer, e.Local)
+		return fmt.Sprintf("%s accepted %s on %s", e.Who(), e.Peer, e.Local)
 	case e.Outcome == OutcomeOpened:
-		return fmt.Sprintf("%s connected to %s%s", e.who(), e.Peer, e.span(" in "))
+		return fmt.Sprintf("%s connected to %s%s", e.Who(), e.Peer, e.span(" in "))
 	case e.Outcome == OutcomeFailed && e.Role == RoleServer:
-		return fmt.Sprintf("%s lost %s on %s before it was established: %s", e.who(), e.Peer, e.Local, e.why())
+		return fmt.Sprintf("%s lost %s on %s before it was established: %s", e.Who(), e.Peer, e.Local, e.why())
 	case e.cancelled():
-		return fmt.Sprintf("%s gave up connecting to %s%s", e.who(), e.Peer, e.span(" after "))
+		return fmt.Sprintf("%s gave up connecting to %s%s", e.Who(), e.Peer, e.span(" after "))
 	case e.Outcome == OutcomeFailed:
-		return fmt.Sprintf("%s could not connect to %s: %s%s", e.who(), e.Peer, e.why(), e.span(" after "))
+		return fmt.Sprintf("%s could not connect to %s: %s%s", e.Who(), e.Peer, e.why(), e.span(" after "))
 	}
-	line := fmt.Sprintf("%s ended its connection with %s%s", e.who(), e.Peer, e.span(" after "))
+	line := fmt.Sprintf("%s ended its connection with %s%s", e.Who(), e.Peer, e.span(" after "))
 	if e.Errno != 0 {
 		line += ": " + e.why()
 	}
 	return line
-}
-
-func (e *Event) who() string {
-	switch {
-	case e.Command == "":
-		return "an unknown process"
-	case e.PID == 0:
-		return e.Command
-	default:
-		return fmt.Sprintf("%s[%d]", e.Command, e.PID)
-	}
 }
 
 // why is the kernel's own word for the error.

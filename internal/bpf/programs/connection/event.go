@@ -25,7 +25,12 @@ const (
 var outcomeNames = [...]string{"unknown", "opened", "failed", "closed"}
 
 // String returns the outcome as the configuration spells it.
-func (o Outcome) String() string { return outcomeNames[min(int(o), len(outcomeNames)-1)] }
+func (o Outcome) String() string {
+	if int(o) < len(outcomeNames) {
+		return outcomeNames[o]
+	}
+	return outcomeNames[0]
+}
 
 // Role is this end's part in a connection.
 type Role uint8
@@ -42,7 +47,12 @@ const (
 var roleNames = [...]string{"", "client", "server"}
 
 // String returns the value of kerntap.tcp.role, "" where the role is not known.
-func (r Role) String() string { return roleNames[min(int(r), len(roleNames)-1)] }
+func (r Role) String() string {
+	if int(r) < len(roleNames) {
+		return roleNames[r]
+	}
+	return roleNames[RoleUnknown]
+}
 
 // Event is one change in the life of a TCP connection, as one end of it saw it.
 type Event struct {

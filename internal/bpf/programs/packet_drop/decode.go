@@ -37,6 +37,9 @@ type decoder struct {
 	reasons kernel.Enum
 	symbols *kernel.Symbols
 	causes  map[causeKey]*cause
+
+	lastKey causeKey // storms have one cause
+	last    *cause
 }
 
 func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error) {
@@ -62,6 +65,13 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 
 // causeOf names a reason and a place, the first time from the kernel's tables.
 func (d *decoder) causeOf(key causeKey) *cause {
+	if d.last == nil || key != d.lastKey {
+		d.lastKey, d.last = key, d.lookUp(key)
+	}
+	return d.last
+}
+
+func (d *decoder) lookUp(key causeKey) *cause {
 	if known, ok := d.causes[key]; ok {
 		return known
 	}

@@ -117,7 +117,7 @@ func (e *Event) Body() string {
 		line += " at " + e.location
 	}
 	if e.Command != "" {
-		line += fmt.Sprintf(" (%s[%d])", e.Command, e.PID)
+		line += " (" + e.Who() + ")"
 	}
 	return line
 }
