@@ -27,16 +27,21 @@ func (p *Program) readAll(reader *ringbuf.Reader) {
 	defer close(p.events)
 	headers := newHeaderDecoder(p.session.Clock)
 	var record ringbuf.Record
+	var look time.Time
 	for {
 		err := reader.ReadInto(&record)
 		switch {
 		case err == nil:
 			p.deliver(headers, record.RawSample)
 			if record.Remaining == 0 {
-				reader.SetDeadline(time.Now().Add(lookAgain))
+				look = time.Now().Add(lookAgain)
+				reader.SetDeadline(look)
 			}
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			reader.SetDeadline(time.Time{})
+			// A deadline that passed is told only once the ring is empty: what was read until then set a new one.
+			if !time.Now().Before(look) {
+				reader.SetDeadline(time.Time{})
+			}
 		case errors.Is(err, ringbuf.ErrFlushed):
 			return
 		default:
