@@ -9,7 +9,7 @@ root=""
 echo "machine: $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1); kernel: Linux $(uname -r)"
 echo
 echo "== ring sample to decoded event (bar: 150 ns, 1 allocation)"
-go test -run '^$' -bench 'Decode' -benchmem -count 3 ./internal/bpf/programs/connection ./internal/bpf/programs/packet_drop | grep '^Benchmark'
+go test -run '^$' -bench 'Decode' -benchmem -count 5 ./internal/bpf | grep '^Benchmark'
 echo
 echo "== program channel to storage and adapters, no network (bar: 300,000 events a second)"
 go test -run '^$' -bench 'Chain' -benchmem -count 5 ./internal/export | grep '^Benchmark'
