@@ -17,3 +17,10 @@ func (p *Program) Decoder() func(sample []byte) (BPFEvent, error) {
 	headers := newHeaderDecoder(p.session.Clock)
 	return func(sample []byte) (BPFEvent, error) { return p.decode(headers, sample) }
 }
+
+// CloseRing closes a running program's ring under its reader, as a kernel that takes it away would.
+func CloseRing(p *Program) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.object.reader.Close()
+}

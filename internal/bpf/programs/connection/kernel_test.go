@@ -1,17 +1,12 @@
 package connection_test
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -24,61 +19,6 @@ import (
 func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client})
 	goleak.VerifyTestMain(m)
-}
-
-// server listens on the address in args, says which one it got, and echoes each connection until its peer closes.
-func server(args []string, stdin io.Reader, stdout io.Writer) error {
-	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var err error
-		if controlErr := raw.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-		}); controlErr != nil {
-			return controlErr
-		}
-		return err
-	}}
-	listener, err := config.Listen(context.Background(), "tcp", args[0])
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, listener.Addr())
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				fmt.Fprintln(conn, os.Getpid())
-				io.Copy(conn, conn)
-			}()
-		}
-	}()
-	_, err = io.Copy(io.Discard, stdin)
-	return err
-}
-
-// client connects to every address that it reads, says who answered, and closes. The argument mptcp makes it do so
-// with MPTCP.
-func client(args []string, stdin io.Reader, stdout io.Writer) error {
-	var dialer net.Dialer
-	dialer.SetMultipathTCP(slices.Contains(args, "mptcp"))
-	lines := bufio.NewScanner(stdin)
-	for lines.Scan() {
-		conn, err := dialer.Dial("tcp", lines.Text())
-		if err != nil {
-			fmt.Fprintln(stdout, "error", err)
-			continue
-		}
-		answer, err := bufio.NewReader(conn).ReadString('\n')
-		if err != nil {
-			return err
-		}
-		conn.Close()
-		fmt.Fprintln(stdout, answer[:len(answer)-1], conn.LocalAddr())
-	}
-	return lines.Err()
 }
 
 // is matches events of one namespace, role and outcome.
@@ -274,72 +214,5 @@ func TestPortsExhausted(t *testing.T) {
 	e := bpftest.Await(t, recorder, "no port", is(ns, connection.RoleClient, connection.OutcomeFailed))
 	if e.Errno != syscall.EADDRNOTAVAIL {
 		t.Errorf("failed with %v", e.Errno)
-	}
-}
-
-func TestOwnTrafficIsFilteredAndCounted(t *testing.T) {
-	ns := bpftest.NewNamespace(t)
-	session := bpf.NewSession(nil)
-	session.SelfPID = uint32(os.Getpid())
-	t.Cleanup(func() { session.Close() })
-	program := connection.NewProgram(bpf.NewInMemoryStorage(), bpf.WithSession(session))
-	recorder := bpftest.Start(t, program)
-	ns.Do(func() {
-		if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
-			conn.Close()
-		}
-	})
-	recorder.Stop(t)
-	if seen := bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode }); len(seen) != 0 {
-		t.Errorf("%d events of kerntap's own traffic", len(seen))
-	}
-	if stats := program.Status().Stats; stats.Filtered == 0 {
-		t.Errorf("nothing was counted as filtered: %+v", stats)
-	}
-}
-
-// Programs wake the reader less often than they write: what was written in between must not wait for the next wake-up.
-func TestTheLastOfABurstArrivesByItself(t *testing.T) {
-	ns := bpftest.NewNamespace(t)
-	recorder := start(t)
-	const burst, rounds = 3, 20
-	for round := range rounds {
-		ns.Do(func() {
-			for range burst {
-				if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
-					conn.Close()
-				}
-			}
-		})
-		wanted := burst * (round + 1)
-		match := is(ns, connection.RoleClient, connection.OutcomeFailed)
-		if found := bpftest.AwaitN(recorder, wanted, 2*time.Second, match); len(found) != wanted {
-			t.Fatalf("%d of %d events arrived within two seconds", len(found), wanted)
-		}
-	}
-}
-
-func TestEveryEventIsAccountedFor(t *testing.T) {
-	ns := bpftest.NewNamespace(t)
-	program := connection.NewProgram(bpf.NewInMemoryStorage())
-	recorder := bpftest.Start(t, program)
-	const attempts = 500
-	ns.Do(func() {
-		for range attempts {
-			if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
-				conn.Close()
-			}
-		}
-	})
-	recorder.Stop(t)
-	if found := bpftest.Find(recorder, is(ns, connection.RoleClient, connection.OutcomeFailed)); len(found) != attempts {
-		t.Errorf("%d refused connects were reported, want %d", len(found), attempts)
-	}
-	stats := program.Status().Stats
-	if stats.Seen != stats.Recorded+stats.Filtered+stats.Lost+stats.Missed {
-		t.Errorf("the kernel's side does not add up: %+v", stats)
-	}
-	if stats.Recorded != stats.Undecodable+stats.Dropped+stats.Delivered || stats.Delivered != uint64(len(recorder.Events())) {
-		t.Errorf("user space does not add up: %+v, %d events arrived", stats, len(recorder.Events()))
 	}
 }

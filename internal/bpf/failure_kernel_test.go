@@ -1,0 +1,118 @@
+package bpf_test
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+)
+
+// object is the least that a program can be, with instructions and a type to choose.
+func object(kind ebpf.ProgramType, instructions asm.Instructions) func() (*ebpf.CollectionSpec, error) {
+	return func() (*ebpf.CollectionSpec, error) {
+		return &ebpf.CollectionSpec{
+			Maps: map[string]*ebpf.MapSpec{
+				"events":   {Type: ebpf.RingBuf, MaxEntries: 4096},
+				"outcomes": {Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 24, MaxEntries: 1},
+			},
+			Programs: map[string]*ebpf.ProgramSpec{"broken": {
+				Name: "broken", Type: kind, SectionName: "broken/hook", Instructions: instructions, License: "GPL",
+			}},
+		}, nil
+	}
+}
+
+// Each kind of failure is that program's own: the real one beside it goes on to see real connections.
+func TestAProgramThatFailsLeavesTheOtherRunning(t *testing.T) {
+	readUninitialised := asm.Instructions{asm.Mov.Reg(asm.R0, asm.R5), asm.Return()}
+	harmless := asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
+	for _, test := range []struct {
+		name   string
+		object func() (*ebpf.CollectionSpec, error)
+		want   string
+	}{
+		{"cannot load", object(ebpf.SocketFilter, readUninitialised), "R5 !read_ok"},
+		{"cannot attach", object(ebpf.SocketFilter, harmless), "attach broken to broken/hook"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			storage := bpf.NewInMemoryStorage()
+			broken := bpf.NewProgram(bpf.Spec{Name: "broken", Object: test.object}, storage)
+			err := runBoth(t, ns, storage, broken, connection.NewProgram(storage), func() {})
+			if err == nil || errors.Is(err, bpf.ErrNoProgram) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error is %v, want one with %q", err, test.want)
+			}
+			if status := broken.Status(); status.State != bpf.Failed || !strings.Contains(status.Reason, test.want) {
+				t.Errorf("status is %+v", status)
+			}
+		})
+	}
+	t.Run("reader ends", func(t *testing.T) {
+		ns := bpftest.NewNamespace(t)
+		storage := bpf.NewInMemoryStorage()
+		failing := renamed{connection.NewProgram(storage)}
+		err := runBoth(t, ns, storage, failing, connection.NewProgram(storage), func() {
+			if err := bpf.CloseRing(failing.Program); err != nil {
+				t.Error(err)
+			}
+			for range failing.GetEventChannel() { // closed once the reader has ended
+				continue
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		status := failing.Status()
+		if status.State != bpf.Failed || !strings.Contains(status.Reason, "the ring was closed") {
+			t.Errorf("status is %+v", status)
+		}
+		for _, hook := range status.Hooks {
+			if hook.Attached {
+				t.Errorf("hook %s is still attached though nobody reads", hook.Name)
+			}
+		}
+	})
+}
+
+// renamed is a second connection program under another name.
+type renamed struct{ *bpf.Program }
+
+func (renamed) GetName() string { return "failing" }
+
+// runBoth runs both programs in one manager, lets one fail, and awaits a real event of the other.
+func runBoth(t *testing.T, ns *bpftest.Namespace, storage bpf.EventStorage, failing, healthy bpf.BPFProgram,
+	fail func()) error {
+	t.Helper()
+	manager := bpf.NewManager()
+	for _, program := range []bpf.BPFProgram{failing, healthy} {
+		if err := manager.RegisterProgram(program); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(manager.LoadAll(), manager.AttachAll(), manager.StartAll())
+	fail()
+	if failing.IsRunning() || !healthy.IsRunning() {
+		t.Errorf("failing runs: %t, healthy runs: %t", failing.IsRunning(), healthy.IsRunning())
+	}
+	ns.Do(func() {
+		if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
+			conn.Close()
+		}
+	})
+	for event := range manager.GetAggregatedEvents() {
+		if e, ok := event.(*connection.Event); ok && e.NetNS == ns.Inode && e.Outcome == connection.OutcomeFailed {
+			break
+		}
+	}
+	if err := manager.StopAll(); err != nil {
+		t.Error(err)
+	}
+	return err
+}

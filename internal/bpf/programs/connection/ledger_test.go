@@ -1,0 +1,79 @@
+package connection_test
+
+import (
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+)
+
+func TestOwnTrafficIsFilteredAndCounted(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	session := bpf.NewSession(nil)
+	session.SelfPID = uint32(os.Getpid())
+	t.Cleanup(func() { session.Close() })
+	program := connection.NewProgram(bpf.NewInMemoryStorage(), bpf.WithSession(session))
+	recorder := bpftest.Start(t, program)
+	ns.Do(func() {
+		if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
+			conn.Close()
+		}
+	})
+	recorder.Stop(t)
+	if seen := bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode }); len(seen) != 0 {
+		t.Errorf("%d events of kerntap's own traffic", len(seen))
+	}
+	if stats := program.Status().Stats; stats.Filtered == 0 {
+		t.Errorf("nothing was counted as filtered: %+v", stats)
+	}
+}
+
+// Programs wake the reader less often than they write: what was written in between must not wait for the next wake-up.
+func TestTheLastOfABurstArrivesByItself(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	const burst, rounds = 3, 20
+	for round := range rounds {
+		ns.Do(func() {
+			for range burst {
+				if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
+					conn.Close()
+				}
+			}
+		})
+		wanted := burst * (round + 1)
+		match := is(ns, connection.RoleClient, connection.OutcomeFailed)
+		if found := bpftest.AwaitN(recorder, wanted, 2*time.Second, match); len(found) != wanted {
+			t.Fatalf("%d of %d events arrived within two seconds", len(found), wanted)
+		}
+	}
+}
+
+func TestEveryEventIsAccountedFor(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	program := connection.NewProgram(bpf.NewInMemoryStorage())
+	recorder := bpftest.Start(t, program)
+	const attempts = 500
+	ns.Do(func() {
+		for range attempts {
+			if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
+				conn.Close()
+			}
+		}
+	})
+	recorder.Stop(t)
+	if found := bpftest.Find(recorder, is(ns, connection.RoleClient, connection.OutcomeFailed)); len(found) != attempts {
+		t.Errorf("%d refused connects were reported, want %d", len(found), attempts)
+	}
+	stats := program.Status().Stats
+	if stats.Seen != stats.Recorded+stats.Filtered+stats.Lost+stats.Missed {
+		t.Errorf("the kernel's side does not add up: %+v", stats)
+	}
+	if stats.Recorded != stats.Undecodable+stats.Dropped+stats.Delivered || stats.Delivered != uint64(len(recorder.Events())) {
+		t.Errorf("user space does not add up: %+v, %d events arrived", stats, len(recorder.Events()))
+	}
+}

@@ -1,0 +1,29 @@
+package bpf
+
+import (
+	"log/slog"
+
+	"github.com/cilium/ebpf"
+)
+
+// Spec is all that makes a program: the rest is common to all.
+type Spec struct {
+	// Name is the program's name and the type of its events.
+	Name string
+	// Description is one line for people.
+	Description string
+	// ObjectPath says where the source of the object stands in the tree.
+	ObjectPath string
+	// Object returns the compiled object, which carries its hooks, its ring (events) and its ledger (outcomes).
+	Object func() (*ebpf.CollectionSpec, error)
+	// Prepare, if not nil, sets the object's knobs before it is loaded. What the program does without it logs.
+	Prepare func(*ebpf.CollectionSpec, *slog.Logger) error
+	// Decode turns a sample into an event that embeds base. It is called from one goroutine and must not keep sample.
+	Decode func(base BaseEvent, sample []byte) (BPFEvent, error)
+}
+
+// Settings are what the configuration says about one program.
+type Settings interface {
+	// Decode fills a struct that already holds the defaults. It fails on a key that the struct does not have.
+	Decode(into any) error
+}
