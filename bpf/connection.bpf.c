@@ -12,6 +12,7 @@
 #include "include/event.h"
 #include "include/ledger.h"
 #include "include/owner.h"
+#include "include/scope.h"
 
 enum outcome {
 	OUTCOME_OPENED = 1,
@@ -42,8 +43,9 @@ static __always_inline void connection_emit(struct sock *sk, struct socket_owner
 	struct connection_event *event;
 	struct tcp_sock *tcp;
 	__u16 local_port = 0;
+	__u32 netns = netns_of_socket(sk);
 
-	if (known && known->own) {
+	if ((known && known->own) || !in_scope(netns)) {
 		ledger_count(filtered);
 		return;
 	}
@@ -52,7 +54,7 @@ static __always_inline void connection_emit(struct sock *sk, struct socket_owner
 		return;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.timestamp_ns = now;
-	event->header.netns = sk->__sk_common.skc_net.net->ns.inum;
+	event->header.netns = netns;
 	if (known) {
 		event->header.owner = known->owner;
 		if (known->since_ns && !(outcome == OUTCOME_OPENED && role == ROLE_SERVER))

@@ -13,6 +13,7 @@
 #include "include/event.h"
 #include "include/ledger.h"
 #include "include/owner.h"
+#include "include/scope.h"
 
 enum {
 	ETHERTYPE_MIN = 0x0600, /* smaller values are lengths or no Ethernet protocol at all */
@@ -108,6 +109,22 @@ static __always_inline void packet_ipv6(struct packet_drop_event *event, unsigne
 	packet_ports(event, at + sizeof(ip), end);
 }
 
+/*
+ * The namespace of the socket that was to receive or that sent the packet, or of the device that it came in on. A
+ * buffer that waits in a UDP socket's queue has neither: what lies in dev then is no device, is read as none, and such
+ * a drop is of no known namespace.
+ */
+static __always_inline __u32 packet_netns(struct sk_buff *skb, struct sock *receiver)
+{
+	struct sock *sender = skb->sk;
+
+	if (receiver)
+		return netns_of_socket(receiver);
+	if (sender)
+		return netns_of_socket(sender);
+	return skb->dev->nd_net.net->ns.inum;
+}
+
 SEC("tp_btf/kfree_skb")
 int packet_drop_kfree_skb(__u64 *ctx)
 {
@@ -118,6 +135,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	struct socket_owner *known = 0;
 	struct sock *receiver = 0;
 	unsigned char *at, *end;
+	__u32 netns;
 
 	/* an unset network header is 0 in buffers that never had one, ~0 in those that lost it */
 	if (ethertype < ETHERTYPE_MIN || network_header == 0 || network_header == 0xffff)
@@ -129,7 +147,8 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	if (!known)
 		known = owner_find(skb->sk);
 	barrier_var(known); /* else clang keeps a truth value in its place, which the verifier cannot follow */
-	if (known && known->own) {
+	netns = packet_netns(skb, receiver);
+	if ((known && known->own) || !in_scope(netns)) {
 		ledger_count(filtered);
 		return 0;
 	}
@@ -138,6 +157,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 		return 0;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.timestamp_ns = bpf_ktime_get_ns();
+	event->header.netns = netns;
 	if (known)
 		event->header.owner = known->owner;
 	event->location = ctx[1];

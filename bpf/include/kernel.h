@@ -32,8 +32,10 @@ enum {
 enum {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_ANY = 0,
 	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_F_CLONE = 1 << 9,
 	BPF_SK_STORAGE_GET_F_CREATE = 1 << 0,
@@ -113,7 +115,12 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 };
 
+struct net_device {
+	possible_net_t nd_net;
+};
+
 struct sk_buff {
+	struct net_device *dev; /* only while no socket owns the buffer */
 	struct sock *sk;
 	unsigned int len;
 	__be16 protocol;
@@ -161,6 +168,35 @@ struct file {
 	struct path f_path;
 };
 
+struct kernfs_node {
+	__u64 id;
+	const char *name;
+	struct kernfs_node *__parent;
+};
+
+/* before 633488947ef6 ("kernfs: Use RCU to access kernfs_node::parent."), 6.15 */
+struct kernfs_node___parent {
+	struct kernfs_node *parent;
+};
+
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+enum cgroup_subsys_id {
+	memory_cgrp_id = 4, /* relocated: it depends on the kernel's configuration */
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[16];
+	struct cgroup *dfl_cgrp;
+};
+
 struct mm_struct {
 	struct file *exe_file;
 };
@@ -173,6 +209,7 @@ struct task_struct {
 	__u64 start_boottime;
 	char comm[16];
 	struct pid *thread_pid;
+	struct css_set *cgroups;
 };
 
 #pragma clang attribute pop

@@ -11,6 +11,7 @@
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+#include "cgroup.h"
 #include "event.h"
 
 enum role {
@@ -85,7 +86,7 @@ static __always_inline void owner_set_current(struct owner *owner)
 	owner->pid = task->tgid;
 	owner->vpid = owner_vpid(leader);
 	owner->start_boottime_ns = leader->start_boottime;
-	owner->cgroup_id = bpf_get_current_cgroup_id();
+	owner->cgroup_id = cgroup_of(task);
 	__builtin_memcpy(owner->command, leader->comm, sizeof(owner->command));
 	owner_executable(owner, leader);
 }

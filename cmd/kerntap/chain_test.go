@@ -7,10 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -262,50 +262,23 @@ func call(t *testing.T, method, url, body string, answer any) {
 	}
 }
 
-// A real process, a real signal: it ends within a bounded time, with everything flushed and the exit code 0.
-func TestASignalEndsKerntap(t *testing.T) {
-	bpftest.Require(t)
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		var stdout io.Reader
-		code, _, stderr := child(t, func(cmd *exec.Cmd) {
-			read, write := io.Pipe()
-			stdout, cmd.Stdout = read, write
-			go func() {
-				lines := bufio.NewScanner(stdout)
-				for lines.Scan() {
-					if strings.Contains(lines.Text(), "curl 127.0.0.1:1") {
-						cmd.Process.Signal(signal)
-					}
-				}
-			}()
-			t.Cleanup(func() { write.Close() })
-		}, "run", "--listen", "off", "--console", "text")
-		if code != 0 {
-			t.Errorf("%s: exit code %d, %s", signal, code, stderr)
-		}
+// A sidecar sees its own network namespace alone: nothing of a connection in another one.
+func TestScopeNetNSLeavesOutOtherNamespaces(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	address := freeAddress(t)
+	r := startKerntap(t, "--console", "text", "--scope", "netns", "--listen", address, "--metric-interval", "1h")
+	r.await("its scope", func(line string) bool { return strings.Contains(line, "netns: kerntap's own network namespace") })
+	awaitReady(t, address)
+	ns.StartHelper(t, "kt-elsewhere", "dial", "127.0.0.1:1").End(t)
+	here := exec.Command("/proc/self/exe", "127.0.0.1:1")
+	here.Env = append(os.Environ(), "KERNTAP_TEST_HELPER=dial")
+	if out, err := here.CombinedOutput(); err != nil {
+		t.Fatalf("%v, %s", err, out)
 	}
-}
-
-func TestCheckSaysWhatRuns(t *testing.T) {
-	bpftest.Require(t)
-	code, stdout, stderr := invoke(t, "check", "--json")
-	if code != 0 {
-		t.Fatalf("exit code %d, %s", code, stderr)
-	}
-	var r report
-	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
-		t.Fatal(err)
-	}
-	if !r.Runs || len(r.Programs) != 2 {
-		t.Errorf("report is %+v", r)
-	}
-	for _, program := range r.Programs {
-		if !program.Runs || len(program.Hooks) == 0 || program.MapBytes == 0 {
-			t.Errorf("%s: %+v", program.Name, program)
-		}
-	}
-	code, stdout, _ = invoke(t, "check", "--programs", "connection")
-	if code != 0 || !strings.Contains(stdout, "✓ tp_btf/inet_sock_set_state") || strings.Contains(stdout, "packet_drop") {
-		t.Errorf("exit code %d:\n%s", code, stdout)
+	seen := r.await("the connect in its own namespace", func(line string) bool {
+		return strings.Contains(line, "tcp.connection.failed") && strings.Contains(line, "127.0.0.1:1: connection refused")
+	})
+	if strings.Contains(seen, "kt-elsewhere") || strings.Contains(r.stop(), "kt-elsewhere") {
+		t.Error("a connection of another namespace was reported")
 	}
 }

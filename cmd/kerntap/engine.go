@@ -14,7 +14,11 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf/programs"
 	"github.com/kerntap/kerntap/internal/config"
 	"github.com/kerntap/kerntap/internal/export"
+	"github.com/kerntap/kerntap/internal/kernel"
 )
+
+// scopeNetNS is the value of the option scope that watches kerntap's own network namespace alone.
+const scopeNetNS = "netns"
 
 // flushTime bounds how long the end of a run waits for the exporters.
 const flushTime = 5 * time.Second
@@ -43,6 +47,12 @@ func newEngine(env environment, c config.Config, log *slog.Logger) (*engine, err
 		return nil, err
 	}
 	e.session.SelfPID = selfPID(log)
+	if c.Scope == scopeNetNS {
+		var err error
+		if e.session.NetNS, err = kernel.NetNS(); err != nil {
+			return nil, err
+		}
+	}
 	console := c.Console
 	if c.Disabled {
 		console = export.ConsoleOff

@@ -23,7 +23,7 @@ func printStart(out io.Writer, h host, c config.Config, statuses []bpf.Status) {
 	}
 	table.Flush()
 	rows := [][2]string{
-		{"scope", "this host, every network namespace; kerntap's own traffic is left out"},
+		{"scope", describeScope(c.Scope)},
 		{"privileges", h.describe()},
 		{"missing", orNothing(h.reductions())},
 		{"local API", describeAddress(c.Listen)},
@@ -47,6 +47,13 @@ func programDetail(status bpf.Status) string {
 		}
 	}
 	return strings.Join(hooks, ", ")
+}
+
+func describeScope(scope string) string {
+	if scope == scopeNetNS {
+		return "netns: kerntap's own network namespace; kerntap's own traffic is left out"
+	}
+	return "host: every network namespace; kerntap's own traffic is left out"
 }
 
 func orNothing(missing []string) string {

@@ -13,6 +13,11 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type fileChangeCgroupNames struct {
+	_    structs.HostLayout
+	Name [4][128]int8
+}
+
 type fileChangeFileChangeEvent struct {
 	_      structs.HostLayout
 	Header struct {
@@ -63,10 +68,13 @@ type fileChangeSocketOwner struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	fileChangeMapCgroupRoom       = "cgroup_room"
+	fileChangeMapCgroups          = "cgroups"
 	fileChangeMapEvents           = "events"
 	fileChangeMapOutcomes         = "outcomes"
 	fileChangeMapOwners           = "owners"
 	fileChangeProgFileChangeDirty = "file_change_dirty"
+	fileChangeVarMayReadStrings   = "may_read_strings"
 	fileChangeVarRingWokenNs      = "ring_woken_ns"
 	fileChangeVarSelfTgid         = "self_tgid"
 )
@@ -120,17 +128,20 @@ type fileChangeProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type fileChangeMapSpecs struct {
-	Events   *ebpf.MapSpec `ebpf:"events"`
-	Outcomes *ebpf.MapSpec `ebpf:"outcomes"`
-	Owners   *ebpf.MapSpec `ebpf:"owners"`
+	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
+	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
+	Events     *ebpf.MapSpec `ebpf:"events"`
+	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
+	Owners     *ebpf.MapSpec `ebpf:"owners"`
 }
 
 // fileChangeVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type fileChangeVariableSpecs struct {
-	RingWokenNs *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	SelfTgid    *ebpf.VariableSpec `ebpf:"self_tgid"`
+	MayReadStrings *ebpf.VariableSpec `ebpf:"may_read_strings"`
+	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // fileChangeObjects contains all objects after they have been loaded into the kernel.
@@ -153,13 +164,17 @@ func (o *fileChangeObjects) Close() error {
 //
 // It can be passed to loadFileChangeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type fileChangeMaps struct {
-	Events   *ebpf.Map `ebpf:"events"`
-	Outcomes *ebpf.Map `ebpf:"outcomes"`
-	Owners   *ebpf.Map `ebpf:"owners"`
+	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
+	Cgroups    *ebpf.Map `ebpf:"cgroups"`
+	Events     *ebpf.Map `ebpf:"events"`
+	Outcomes   *ebpf.Map `ebpf:"outcomes"`
+	Owners     *ebpf.Map `ebpf:"owners"`
 }
 
 func (m *fileChangeMaps) Close() error {
 	return _FileChangeClose(
+		m.CgroupRoom,
+		m.Cgroups,
 		m.Events,
 		m.Outcomes,
 		m.Owners,
@@ -170,8 +185,9 @@ func (m *fileChangeMaps) Close() error {
 //
 // It can be passed to loadFileChangeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type fileChangeVariables struct {
-	RingWokenNs *ebpf.Variable `ebpf:"ring_woken_ns"`
-	SelfTgid    *ebpf.Variable `ebpf:"self_tgid"`
+	MayReadStrings *ebpf.Variable `ebpf:"may_read_strings"`
+	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
+	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // fileChangePrograms contains all programs after they have been loaded into the kernel.

@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 		"internal/kernel"},
 	"internal/api":                      {"internal/bpf", "internal/telemetry"},
 	"internal/arrows":                   {},
-	"internal/bpf":                      {"internal/kernel", "internal/telemetry"},
+	"internal/bpf":                      {"internal/kernel", "internal/telemetry", "internal/workload"},
 	"internal/bpf/bpftest":              {"internal/bpf"},
 	"internal/bpf/programs":             {"internal/bpf", "internal/bpf/programs/connection", "internal/bpf/programs/packet_drop"},
 	"internal/bpf/programs/connection":  {"internal/bpf", "internal/telemetry"},
@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/export":                   {"internal/bpf", "internal/telemetry"},
 	"internal/kernel":                   {},
 	"internal/telemetry":                {},
+	"internal/workload":                 {},
 	"examples/add-a-program":            {"internal/bpf", "internal/telemetry"},
 }
 

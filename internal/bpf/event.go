@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kerntap/kerntap/internal/telemetry"
+	"github.com/kerntap/kerntap/internal/workload"
 )
 
 // Detail says how far one event travels beyond the counts.
@@ -71,9 +72,10 @@ type BaseEvent struct {
 	// Command is the owner's command name (comm of the thread-group leader), Executable the name of its executable
 	// file; "" where none is known.
 	Command, Executable string
-	// CgroupID is the owner's cgroup (v2), NetNS the inode number of the network namespace; 0 where none is known.
-	CgroupID uint64
-	NetNS    uint32
+	// Workload is the owner's container and pod.
+	Workload workload.Identity
+	// NetNS is the inode number of the network namespace; 0 where it is not known.
+	NetNS uint32
 }
 
 // GetPID implements BPFEvent.
@@ -115,6 +117,12 @@ func (e *BaseEvent) OwnerAttributes(dst []telemetry.Attribute) []telemetry.Attri
 	}
 	if e.Executable != "" {
 		dst = append(dst, telemetry.String(telemetry.ProcessExecutable, e.Executable))
+	}
+	if e.Workload.ContainerID != "" {
+		dst = append(dst, telemetry.String(telemetry.ContainerID, e.Workload.ContainerID))
+	}
+	if e.Workload.PodUID != "" {
+		dst = append(dst, telemetry.String(telemetry.K8SPodUID, e.Workload.PodUID))
 	}
 	return dst
 }

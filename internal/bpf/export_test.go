@@ -10,11 +10,12 @@ const (
 type (
 	WireOutcomes    = wireOutcomes
 	WireSocketOwner = wireSocketOwner
+	WireCgroupNames = wireCgroupNames
 )
 
 // Decoder returns what the program's reader does to each sample.
 func (p *Program) Decoder() func(sample []byte) (BPFEvent, error) {
-	headers := newHeaderDecoder(p.session.Clock)
+	headers := newHeaderDecoder(p.session)
 	return func(sample []byte) (BPFEvent, error) { return p.decode(headers, sample) }
 }
 

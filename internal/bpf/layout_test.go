@@ -25,6 +25,7 @@ func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
 			"owner":        reflect.TypeFor[bpf.WireOwner](),
 			"outcomes":     reflect.TypeFor[bpf.WireOutcomes](),
 			"socket_owner": reflect.TypeFor[bpf.WireSocketOwner](),
+			"cgroup_names": reflect.TypeFor[bpf.WireCgroupNames](),
 		} {
 			var c *btf.Struct
 			if err := spec.Types.TypeByName(name, &c); err != nil {

@@ -30,10 +30,8 @@ type object struct {
 
 // loadObject verifies an object and brings it into the kernel. On failure nothing stays behind.
 func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
-	if self, ok := spec.Variables["self_tgid"]; ok {
-		if err := self.Set(session.SelfPID); err != nil {
-			return nil, fmt.Errorf("set self_tgid: %w", err)
-		}
+	if err := session.setKnobs(spec); err != nil {
+		return nil, err
 	}
 	shared, err := session.replacements(spec)
 	if err != nil {

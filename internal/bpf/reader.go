@@ -25,7 +25,7 @@ type readCounts struct {
 // waits for whoever reads the events: one that finds the channel full is dropped and counted.
 func (p *Program) readAll(reader *ringbuf.Reader) {
 	defer close(p.events)
-	headers := newHeaderDecoder(p.session.Clock)
+	headers := newHeaderDecoder(p.session)
 	var record ringbuf.Record
 	var look time.Time
 	for {

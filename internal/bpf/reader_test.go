@@ -31,7 +31,7 @@ func sampleOf[T any](wire T) []byte {
 
 func TestAReaderDropsAndCountsWhatFindsItsChannelFull(t *testing.T) {
 	p := sampled()
-	headers := newHeaderDecoder(p.session.Clock)
+	headers := newHeaderDecoder(p.session)
 	sample := sampleOf(WireHeader{TimestampNs: 1})
 	for range eventBuffer + 3 {
 		p.deliver(headers, sample)
@@ -46,7 +46,7 @@ func TestAReaderDropsAndCountsWhatFindsItsChannelFull(t *testing.T) {
 
 func TestASampleThatCannotBeDecodedIsCounted(t *testing.T) {
 	p := sampled()
-	headers := newHeaderDecoder(p.session.Clock)
+	headers := newHeaderDecoder(p.session)
 	sample := sampleOf(WireHeader{})
 	for _, sample := range [][]byte{nil, sample[:4], append(sample, 0), sample} {
 		p.deliver(headers, sample)

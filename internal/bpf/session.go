@@ -12,8 +12,12 @@ import (
 	"github.com/kerntap/kerntap/internal/kernel"
 )
 
-// ownersMap says who owns a socket. All programs of a session use it together; whoever is loaded first creates it.
-const ownersMap = "owners"
+// The maps that all programs of a session use together; whoever is loaded first creates them. owners says who owns a
+// socket, cgroups what the cgroups of those owners are called.
+const (
+	ownersMap  = "owners"
+	cgroupsMap = "cgroups"
+)
 
 // Session is what the programs of one kerntap share: the clock, kerntap's own process id as the kernel numbers it,
 // and the map that says who owns a socket. It is safe for concurrent use.
@@ -22,11 +26,13 @@ type Session struct {
 	Log *slog.Logger
 	// Clock turns kernel timestamps into wall-clock time.
 	Clock *kernel.Clock
+	// NetNS is the inode number of the one network namespace to watch; 0 watches all of them.
+	NetNS uint32
 	// SelfPID is kerntap's process id in the initial pid namespace; 0 while it is not known.
 	SelfPID uint32
 
 	mu     sync.Mutex
-	owners *ebpf.Map // nil until a program that uses it is loaded
+	shared map[string]*ebpf.Map // empty until a program that uses them is loaded
 }
 
 // NewSession returns a session that has not touched the kernel yet.
@@ -34,22 +40,21 @@ func NewSession(log *slog.Logger) *Session {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Session{Log: log, Clock: kernel.NewClock()}
+	return &Session{Log: log, Clock: kernel.NewClock(), shared: make(map[string]*ebpf.Map)}
 }
 
-// Close releases the shared map. Programs that still use it keep it alive in the kernel until they stop.
+// Close releases the shared maps. Programs that still use them keep them alive in the kernel until they stop.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.owners == nil {
-		return nil
+	var errs []error
+	for name, shared := range s.shared {
+		if err := shared.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close map %s: %w", name, err))
+		}
 	}
-	err := s.owners.Close()
-	s.owners = nil
-	if err != nil {
-		return fmt.Errorf("close map %s: %w", ownersMap, err)
-	}
-	return nil
+	clear(s.shared)
+	return errors.Join(errs...)
 }
 
 // Disregard marks a socket of kerntap's own that was opened before the programs were loaded: its traffic, and that of
@@ -57,7 +62,7 @@ func (s *Session) Close() error {
 // them keeps owners it does nothing.
 func (s *Session) Disregard(socket syscall.Conn) error {
 	s.mu.Lock()
-	owners := s.owners
+	owners := s.shared[ownersMap]
 	s.mu.Unlock()
 	if owners == nil {
 		return nil
@@ -76,20 +81,40 @@ func (s *Session) Disregard(socket syscall.Conn) error {
 	return nil
 }
 
-// replacements returns the shared map, created if it does not exist yet, if an object declares it.
+// replacements returns those of the shared maps that an object declares, created if they do not exist yet.
 func (s *Session) replacements(spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mapSpec, ok := spec.Maps[ownersMap]
-	if !ok {
-		return nil, nil
-	}
-	if s.owners == nil {
-		owners, err := ebpf.NewMap(mapSpec)
-		if err != nil {
-			return nil, fmt.Errorf("create map %s: %w", ownersMap, err)
+	used := make(map[string]*ebpf.Map)
+	for _, name := range []string{ownersMap, cgroupsMap} {
+		mapSpec, ok := spec.Maps[name]
+		if !ok {
+			continue
 		}
-		s.owners = owners
+		if s.shared[name] == nil {
+			created, err := ebpf.NewMap(mapSpec)
+			if err != nil {
+				return nil, fmt.Errorf("create map %s: %w", name, err)
+			}
+			s.shared[name] = created
+		}
+		used[name] = s.shared[name]
 	}
-	return map[string]*ebpf.Map{ownersMap: s.owners}, nil
+	return used, nil
+}
+
+// cgroupNames returns the names of a cgroup and its parents, the innermost first; nil where they are not known.
+func (s *Session) cgroupNames(id uint64) []string {
+	s.mu.Lock()
+	cgroups := s.shared[cgroupsMap]
+	s.mu.Unlock()
+	var wire wireCgroupNames
+	if cgroups == nil || cgroups.Lookup(id, &wire) != nil {
+		return nil
+	}
+	var found []string
+	for _, name := range wire.Name {
+		found = append(found, text(name[:]))
+	}
+	return found
 }

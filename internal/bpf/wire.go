@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"unsafe"
 
-	"github.com/kerntap/kerntap/internal/kernel"
+	"github.com/kerntap/kerntap/internal/workload"
 )
 
 // WireHeader is struct event_header of bpf/include/event.h, which opens every sample.
@@ -36,6 +36,11 @@ type wireSocketOwner struct {
 	_           [5]uint8
 }
 
+// wireCgroupNames is struct cgroup_names of bpf/include/cgroup.h.
+type wireCgroupNames struct {
+	Name [4][128]byte
+}
+
 // Cast copies a sample into its wire type. A sample of another size has another layout and is refused. The result
 // does not alias the sample.
 func Cast[T any](sample []byte) (T, error) {
@@ -50,12 +55,13 @@ func Cast[T any](sample []byte) (T, error) {
 
 // headerDecoder turns wire headers into base events. It belongs to one goroutine.
 type headerDecoder struct {
-	clock       *kernel.Clock
+	session     *Session
 	commands    names[[16]byte]
 	executables names[[32]byte]
+	identities  map[uint64]workload.Identity // by cgroup
 }
 
-func newHeaderDecoder(clock *kernel.Clock) *headerDecoder { return &headerDecoder{clock: clock} }
+func newHeaderDecoder(session *Session) *headerDecoder { return &headerDecoder{session: session} }
 
 func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 	size := int(unsafe.Sizeof(WireHeader{}))
@@ -70,12 +76,34 @@ func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 		PID:        wire.Owner.PID,
 		VPID:       wire.Owner.VPID,
 		Timestamp:  wire.TimestampNs,
-		WallOffset: d.clock.Offset(wire.TimestampNs),
+		WallOffset: d.session.Clock.Offset(wire.TimestampNs),
 		Command:    d.commands.of(wire.Owner.Command, wire.Owner.Command[:]),
 		Executable: d.executables.of(wire.Owner.Executable, wire.Owner.Executable[:]),
-		CgroupID:   wire.Owner.CgroupID,
+		Workload:   d.identity(wire.Owner.CgroupID),
 		NetNS:      wire.NetNS,
 	}, nil
+}
+
+// identity returns the container and the pod of a cgroup. The kernel wrote the names down before the first event of
+// the cgroup; what it has forgotten since is remembered here.
+func (d *headerDecoder) identity(cgroup uint64) workload.Identity {
+	if cgroup == 0 {
+		return workload.Identity{}
+	}
+	known, ok := d.identities[cgroup]
+	if ok {
+		return known
+	}
+	names := d.session.cgroupNames(cgroup)
+	if names == nil {
+		return workload.Identity{}
+	}
+	if d.identities == nil || len(d.identities) >= maxNames {
+		d.identities = make(map[uint64]workload.Identity)
+	}
+	known = workload.Identify(names)
+	d.identities[cgroup] = known
+	return known
 }
 
 // maxNames bounds the names that are remembered: far more than a host runs at a time.

@@ -28,16 +28,16 @@ func decodeHeader(t testing.TB, decoder *headerDecoder, wire WireHeader) BaseEve
 
 func TestAHeaderIsDecodedFieldByField(t *testing.T) {
 	clock := kernel.NewClock()
-	got := decodeHeader(t, newHeaderDecoder(clock), header("curl", "curl-8.14"))
+	got := decodeHeader(t, newHeaderDecoder(&Session{Clock: clock}), header("curl", "curl-8.14"))
 	want := BaseEvent{PID: 1234, VPID: 1, Timestamp: 1_000_000_007, WallOffset: clock.Offset(1_000_000_007),
-		Command: "curl", Executable: "curl-8.14", CgroupID: 77, NetNS: 4026531840}
+		Command: "curl", Executable: "curl-8.14", NetNS: 4026531840}
 	if got != want {
 		t.Errorf("decoded %+v, want %+v", got, want)
 	}
 }
 
 func TestAShortHeaderIsRefused(t *testing.T) {
-	decoder := newHeaderDecoder(kernel.NewClock())
+	decoder := newHeaderDecoder(NewSession(nil))
 	sample := sampleOf(header("curl", ""))
 	for size := range sample {
 		if _, err := decoder.decode(sample[:size]); err == nil {
@@ -70,7 +70,7 @@ func TestCastRefusesAnotherSizeAndCopies(t *testing.T) {
 }
 
 func TestNamesEndAtTheirFirstZeroByteAndAreValidUTF8(t *testing.T) {
-	decoder := newHeaderDecoder(kernel.NewClock())
+	decoder := newHeaderDecoder(NewSession(nil))
 	for raw, want := range map[string]string{
 		"":                      "",
 		"\x00left over":         "",
@@ -102,7 +102,7 @@ func TestACStringOfAWireTypeIsText(t *testing.T) {
 }
 
 func TestTheSameBytesGiveTheSameString(t *testing.T) {
-	decoder := newHeaderDecoder(kernel.NewClock())
+	decoder := newHeaderDecoder(NewSession(nil))
 	first := decodeHeader(t, decoder, header("nginx", "nginx"))
 	second := decodeHeader(t, decoder, header("nginx", "nginx"))
 	if unsafe.StringData(first.Command) != unsafe.StringData(second.Command) ||
@@ -113,7 +113,7 @@ func TestTheSameBytesGiveTheSameString(t *testing.T) {
 
 func TestNamesDoNotAliasTheSample(t *testing.T) {
 	sample := sampleOf(header("nginx", "nginx-debug"))
-	base, err := newHeaderDecoder(kernel.NewClock()).decode(sample)
+	base, err := newHeaderDecoder(NewSession(nil)).decode(sample)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestNamesDoNotAliasTheSample(t *testing.T) {
 }
 
 func TestRememberedNamesAreBounded(t *testing.T) {
-	decoder := newHeaderDecoder(kernel.NewClock())
+	decoder := newHeaderDecoder(NewSession(nil))
 	wire := header("a", "")
 	for i := range 3 * maxNames {
 		wire.Owner.Command = [16]byte{'a', byte('a' + i%26), byte('a' + i/26%26), byte('a' + i/676)}
@@ -143,7 +143,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add(sampleOf(header("curl", "curl")))
 	f.Add(sampleOf(header("\xff", "\x00x")))
 	f.Add([]byte{1, 2, 3})
-	decoder := newHeaderDecoder(kernel.NewClock())
+	decoder := newHeaderDecoder(NewSession(nil))
 	f.Fuzz(func(t *testing.T, sample []byte) {
 		base, err := decoder.decode(sample)
 		if err != nil {

@@ -34,6 +34,8 @@ type Config struct {
 	Disabled bool
 	// Storage bounds what is kept for the local API.
 	Storage Storage
+	// Scope is what to watch: host for every network namespace, netns for kerntap's own alone.
+	Scope string
 	// Programs has an entry for every known program.
 	Programs map[string]Program
 }
@@ -56,6 +58,7 @@ func Default(known ...string) Config {
 		ServiceName:        "kerntap",
 		ResourceAttributes: map[string]string{},
 		Storage:            Storage{Records: 10_000, Retention: time.Hour},
+		Scope:              "host",
 		Programs:           make(map[string]Program, len(known)),
 	}
 	for _, name := range known {

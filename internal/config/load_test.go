@@ -49,6 +49,11 @@ func precedences() map[string]precedence {
 			none: "text", file: "json", own: "", flag: "text",
 			yaml: "console: json", ownN: "KERNTAP_CONSOLE", ownT: "none", flagName: "console", flagText: "text",
 		},
+		"scope": {
+			get:  func(c Config) any { return c.Scope },
+			none: "host", file: "netns", own: "host", flag: "netns",
+			yaml: "scope: netns", ownN: "KERNTAP_SCOPE", ownT: "host", flagName: "scope", flagText: "netns",
+		},
 		"metric_interval": {
 			get:  func(c Config) any { return c.MetricInterval },
 			none: 10 * time.Second, file: time.Hour, standard: 1500 * time.Millisecond, own: time.Minute,

@@ -100,6 +100,10 @@ func keeping() []Option {
 		Help:  "how long to keep a record for the local API, 1m to 24h",
 		value: bind(func(c *Config) *time.Duration { return &c.Storage.Retention }, parseRetention, formatDuration),
 	}, {
+		Key: "scope", Flag: "scope", Env: "KERNTAP_SCOPE",
+		Help:  "what to watch: host (every network namespace), or netns (kerntap's own alone, for a sidecar)",
+		value: bind(func(c *Config) *string { return &c.Scope }, parseScope, orElse("")),
+	}, {
 		Key: programsKey, Flag: "programs", Env: "KERNTAP_PROGRAMS",
 		Help:  "programs to run, separated by commas, and no others (file: a key for each, with enabled and its settings)",
 		value: value{set: selectPrograms},

@@ -11,13 +11,13 @@ func TestLoadRefusesInTheFile(t *testing.T) {
 	for _, tc := range []struct{ yaml, want string }{
 		{"\n\nlisen: off\n", `kerntap.yaml:3: unknown key "lisen" (did you mean "listen"?)`},
 		{"nonsense: 1\n", `kerntap.yaml:1: unknown key "nonsense" (known: "console", "listen", "log_level", ` +
-			`"metric_interval", "probe_listen", "programs", "resource_attributes", "service_name", "storage")`},
+			`"metric_interval", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage")`},
 		{"storage:\n  recrods: 1\n", `kerntap.yaml:2: unknown key "storage.recrods" (did you mean "storage.records"?)`},
 		{"storage.records: 1\n", `kerntap.yaml:1: unknown key "storage.records" (known: "console", ` +
 			`"listen", "log_level", "metric_interval", "probe_listen", "programs", "resource_attributes", ` +
-			`"service_name", "storage")`},
+			`"scope", "service_name", "storage")`},
 		{"config: x\n", `kerntap.yaml:1: unknown key "config" (known: "console", "listen", "log_level", "metric_interval", ` +
-			`"probe_listen", "programs", "resource_attributes", "service_name", "storage")`},
+			`"probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage")`},
 		{"<<: {listen: off}\n", "kerntap.yaml:1: merge keys are not supported"},
 		{"listen: off\n\nlisten: off\n", `kerntap.yaml:3: duplicate key "listen" (first on line 1)`},
 		{"storage:\n  records: 100\n  records: 100\n",
@@ -104,9 +104,9 @@ func TestLoadRefusesInTheEnvironment(t *testing.T) {
 		"KERNTAP_LISTN=off": "environment KERNTAP_LISTN: no such variable (did you mean KERNTAP_LISTEN?)",
 		"KERNTAP_UNRELATED_WORDS=1": "environment KERNTAP_UNRELATED_WORDS: no such variable (known: KERNTAP_CONFIG, " +
 			"KERNTAP_LISTEN, KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, " +
-			"KERNTAP_PROGRAMS)",
+			"KERNTAP_SCOPE, KERNTAP_PROGRAMS)",
 		"KERNTAP_PORT=4319": "environment KERNTAP_PORT: no such variable (known: KERNTAP_CONFIG, KERNTAP_LISTEN, " +
-			"KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, KERNTAP_PROGRAMS)",
+			"KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, KERNTAP_SCOPE, KERNTAP_PROGRAMS)",
 		"KERNTAP_CONSOLE=xml":          `environment KERNTAP_CONSOLE: "xml" is not one of text, json, none`,
 		"KERNTAP_METRIC_INTERVAL=1000": `environment KERNTAP_METRIC_INTERVAL: "1000" is not a duration (example: 10s)`,
 		"OTEL_METRIC_EXPORT_INTERVAL=10s": `environment OTEL_METRIC_EXPORT_INTERVAL: "10s" is not a number of ` +
@@ -136,7 +136,7 @@ func TestLoadRefusesInFlags(t *testing.T) {
 		{"programs", "", `--programs: "" names no program (known: connection, packet_drop)`},
 		{"programs", "nope", `--programs: no program "nope" (known: connection, packet_drop)`},
 		{"", "", "--: no such flag (known: --config, --listen, --probe-listen, --console, --metric-interval, " +
-			"--log-level, --programs)"},
+			"--log-level, --scope, --programs)"},
 	} {
 		refused(t, Source{Known: known(), Flags: map[string]string{tc.flag: tc.text}}, tc.want)
 	}

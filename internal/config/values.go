@@ -59,6 +59,8 @@ func parseConsole(text string) (string, error) {
 	return oneOf(text, "text", "json", "none")
 }
 
+func parseScope(text string) (string, error) { return oneOf(text, "host", "netns") }
+
 func parseLogLevel(text string) (string, error) { return oneOf(text, "debug", "info", "warn", "error") }
 
 func oneOf(text string, known ...string) (string, error) {

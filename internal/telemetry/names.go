@@ -16,6 +16,8 @@ const (
 	ProcessPID          = "process.pid"
 	ProcessVPID         = "process.vpid"
 	ProcessExecutable   = "process.executable.name"
+	ContainerID         = "container.id"
+	K8SPodUID           = "k8s.pod.uid"
 	ErrorType           = "error.type"
 
 	Command      = "kerntap.command"

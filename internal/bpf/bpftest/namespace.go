@@ -44,6 +44,17 @@ func NewNamespace(t testing.TB) *Namespace {
 // serve owns the thread that lives in the namespace. The thread is never handed back: it ends with its goroutine.
 func (ns *Namespace) serve(ready chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// The first thread stands for the whole process in /proc: it stays where it is, and held so that another is used.
+		defer runtime.UnlockOSThread()
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			ns.serve(ready)
+		}()
+		<-served
+		return
+	}
 	handle, err := netns.New()
 	if err != nil {
 		ready <- err

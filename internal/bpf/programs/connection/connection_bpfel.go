@@ -13,6 +13,11 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type connectionCgroupNames struct {
+	_    structs.HostLayout
+	Name [4][128]int8
+}
+
 type connectionConnectionEvent struct {
 	_      structs.HostLayout
 	Header struct {
@@ -78,11 +83,15 @@ type connectionSocketOwner struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	connectionMapCgroupRoom       = "cgroup_room"
+	connectionMapCgroups          = "cgroups"
 	connectionMapEvents           = "events"
 	connectionMapOutcomes         = "outcomes"
 	connectionMapOwners           = "owners"
 	connectionProgConnectionState = "connection_state"
+	connectionVarMayReadStrings   = "may_read_strings"
 	connectionVarRingWokenNs      = "ring_woken_ns"
+	connectionVarScopeNetns       = "scope_netns"
 	connectionVarSelfTgid         = "self_tgid"
 )
 
@@ -135,17 +144,21 @@ type connectionProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionMapSpecs struct {
-	Events   *ebpf.MapSpec `ebpf:"events"`
-	Outcomes *ebpf.MapSpec `ebpf:"outcomes"`
-	Owners   *ebpf.MapSpec `ebpf:"owners"`
+	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
+	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
+	Events     *ebpf.MapSpec `ebpf:"events"`
+	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
+	Owners     *ebpf.MapSpec `ebpf:"owners"`
 }
 
 // connectionVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionVariableSpecs struct {
-	RingWokenNs *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	SelfTgid    *ebpf.VariableSpec `ebpf:"self_tgid"`
+	MayReadStrings *ebpf.VariableSpec `ebpf:"may_read_strings"`
+	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	ScopeNetns     *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // connectionObjects contains all objects after they have been loaded into the kernel.
@@ -168,13 +181,17 @@ func (o *connectionObjects) Close() error {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionMaps struct {
-	Events   *ebpf.Map `ebpf:"events"`
-	Outcomes *ebpf.Map `ebpf:"outcomes"`
-	Owners   *ebpf.Map `ebpf:"owners"`
+	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
+	Cgroups    *ebpf.Map `ebpf:"cgroups"`
+	Events     *ebpf.Map `ebpf:"events"`
+	Outcomes   *ebpf.Map `ebpf:"outcomes"`
+	Owners     *ebpf.Map `ebpf:"owners"`
 }
 
 func (m *connectionMaps) Close() error {
 	return _ConnectionClose(
+		m.CgroupRoom,
+		m.Cgroups,
 		m.Events,
 		m.Outcomes,
 		m.Owners,
@@ -185,8 +202,10 @@ func (m *connectionMaps) Close() error {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionVariables struct {
-	RingWokenNs *ebpf.Variable `ebpf:"ring_woken_ns"`
-	SelfTgid    *ebpf.Variable `ebpf:"self_tgid"`
+	MayReadStrings *ebpf.Variable `ebpf:"may_read_strings"`
+	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
+	ScopeNetns     *ebpf.Variable `ebpf:"scope_netns"`
+	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // connectionPrograms contains all programs after they have been loaded into the kernel.

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -56,11 +57,14 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
-	if self := variables[connectionVarSelfTgid]; self == nil || self.Size() != 4 || !self.Constant() {
-		t.Errorf("self_tgid is %v", self)
+	knobs := []string{connectionVarSelfTgid, connectionVarScopeNetns, connectionVarMayReadStrings}
+	for _, name := range knobs {
+		if knob := variables[name]; knob == nil || !knob.Constant() {
+			t.Errorf("%s is %v", name, knob)
+		}
 	}
 	for name, variable := range variables {
-		if variable.Constant() && name != connectionVarSelfTgid {
+		if variable.Constant() && !slices.Contains(knobs, name) {
 			t.Errorf("%s is a knob that nobody sets", name)
 		}
 	}

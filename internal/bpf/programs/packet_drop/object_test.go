@@ -57,9 +57,9 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
-	knobs := []string{packetDropVarSelfTgid, packetDropVarTracepointArgs}
+	knobs := []string{packetDropVarSelfTgid, packetDropVarScopeNetns, packetDropVarMayReadStrings, packetDropVarTracepointArgs}
 	for _, name := range knobs {
-		if knob := variables[name]; knob == nil || knob.Size() != 4 || !knob.Constant() {
+		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)
 		}
 	}

@@ -13,6 +13,11 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type packetDropCgroupNames struct {
+	_    structs.HostLayout
+	Name [4][128]int8
+}
+
 type packetDropOutcomes struct {
 	_        structs.HostLayout
 	Recorded uint64
@@ -82,11 +87,15 @@ type packetDropSocketOwner struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	packetDropMapCgroupRoom          = "cgroup_room"
+	packetDropMapCgroups             = "cgroups"
 	packetDropMapEvents              = "events"
 	packetDropMapOutcomes            = "outcomes"
 	packetDropMapOwners              = "owners"
 	packetDropProgPacketDropKfreeSkb = "packet_drop_kfree_skb"
+	packetDropVarMayReadStrings      = "may_read_strings"
 	packetDropVarRingWokenNs         = "ring_woken_ns"
+	packetDropVarScopeNetns          = "scope_netns"
 	packetDropVarSelfTgid            = "self_tgid"
 	packetDropVarTracepointArgs      = "tracepoint_args"
 )
@@ -140,16 +149,20 @@ type packetDropProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropMapSpecs struct {
-	Events   *ebpf.MapSpec `ebpf:"events"`
-	Outcomes *ebpf.MapSpec `ebpf:"outcomes"`
-	Owners   *ebpf.MapSpec `ebpf:"owners"`
+	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
+	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
+	Events     *ebpf.MapSpec `ebpf:"events"`
+	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
+	Owners     *ebpf.MapSpec `ebpf:"owners"`
 }
 
 // packetDropVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropVariableSpecs struct {
+	MayReadStrings *ebpf.VariableSpec `ebpf:"may_read_strings"`
 	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	ScopeNetns     *ebpf.VariableSpec `ebpf:"scope_netns"`
 	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
 	TracepointArgs *ebpf.VariableSpec `ebpf:"tracepoint_args"`
 }
@@ -174,13 +187,17 @@ func (o *packetDropObjects) Close() error {
 //
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropMaps struct {
-	Events   *ebpf.Map `ebpf:"events"`
-	Outcomes *ebpf.Map `ebpf:"outcomes"`
-	Owners   *ebpf.Map `ebpf:"owners"`
+	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
+	Cgroups    *ebpf.Map `ebpf:"cgroups"`
+	Events     *ebpf.Map `ebpf:"events"`
+	Outcomes   *ebpf.Map `ebpf:"outcomes"`
+	Owners     *ebpf.Map `ebpf:"owners"`
 }
 
 func (m *packetDropMaps) Close() error {
 	return _PacketDropClose(
+		m.CgroupRoom,
+		m.Cgroups,
 		m.Events,
 		m.Outcomes,
 		m.Owners,
@@ -191,7 +208,9 @@ func (m *packetDropMaps) Close() error {
 //
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropVariables struct {
+	MayReadStrings *ebpf.Variable `ebpf:"may_read_strings"`
 	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
+	ScopeNetns     *ebpf.Variable `ebpf:"scope_netns"`
 	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
 	TracepointArgs *ebpf.Variable `ebpf:"tracepoint_args"`
 }

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * cgroup.h - in which cgroup a process runs, and what that is called
+ *
+ * Container engines put the container's id into the names of its cgroups. They are written down once for each new
+ * cgroup, while its process runs: no mount and no path is needed, and the answer holds after the process has ended.
+ */
+#ifndef KERNTAP_CGROUP_H
+#define KERNTAP_CGROUP_H
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include "kernel.h"
+
+enum {
+	CGROUP_LEVELS = 4,
+	CGROUP_NAME = 128,
+};
+
+/* The names of a cgroup and of its parents, the innermost first; "" above the root. */
+struct cgroup_names {
+	char name[CGROUP_LEVELS][CGROUP_NAME];
+};
+
+/* By the id of the cgroup. Shared by all programs of one kerntap. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct cgroup_names);
+} cgroups SEC(".maps");
+
+/* Room to put names together: they are larger than a program's stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cgroup_names);
+} cgroup_room SEC(".maps");
+
+/* The kernel lets programs read strings: not in lockdown mode confidentiality. */
+const volatile bool may_read_strings;
+
+/*
+ * The cgroup in the unified hierarchy, or the memory controller's where processes are still sorted by controllers:
+ * there all of them are in the root of the unified one.
+ */
+static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task)
+{
+	struct css_set *set = task->cgroups;
+	struct cgroup *cgroup = set->dfl_cgrp;
+
+	if (cgroup->level == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		cgroup = set->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]->cgroup;
+	return cgroup->kn;
+}
+
+static __always_inline struct kernfs_node *cgroup_parent(struct kernfs_node *node)
+{
+	if (bpf_core_field_exists(node->__parent))
+		return node->__parent;
+	return ((struct kernfs_node___parent *)node)->parent;
+}
+
+/* Returns the id of the process's cgroup and makes sure that its names are written down. */
+static __always_inline __u64 cgroup_of(struct task_struct *task)
+{
+	struct kernfs_node *node = cgroup_node(task);
+	__u64 id = node->id;
+	struct cgroup_names *names;
+	__u32 zero = 0;
+
+	if (!may_read_strings || bpf_map_lookup_elem(&cgroups, &id))
+		return id;
+	names = bpf_map_lookup_elem(&cgroup_room, &zero);
+	if (!names)
+		return id;
+	for (int i = 0; i < CGROUP_LEVELS; i++) {
+		names->name[i][0] = 0;
+		if (node) {
+			bpf_probe_read_kernel_str(names->name[i], CGROUP_NAME, node->name);
+			node = cgroup_parent(node);
+		}
+	}
+	bpf_map_update_elem(&cgroups, &id, names, BPF_ANY);
+	return id;
+}
+
+#endif /* KERNTAP_CGROUP_H */
