@@ -34,8 +34,9 @@ type engine struct {
 	dispatching sync.WaitGroup
 }
 
-// newEngine builds the chain; nothing of it is in the kernel yet.
-func newEngine(env environment, c config.Config, log *slog.Logger) (*engine, error) {
+// newEngine builds the chain as far as nothing outside of this process is touched: what is wrong with the settings of a
+// program shows here.
+func newEngine(c config.Config, log *slog.Logger) (*engine, error) {
 	e := &engine{
 		log:     log,
 		storage: bpf.NewInMemoryStorage(bpf.WithRecords(c.Storage.Records), bpf.WithRetention(c.Storage.Retention)),
@@ -46,13 +47,11 @@ func newEngine(env environment, c config.Config, log *slog.Logger) (*engine, err
 	if err := e.register(c); err != nil {
 		return nil, err
 	}
-	e.session.SelfPID = selfPID(log)
-	if c.Scope == scopeNetNS {
-		var err error
-		if e.session.NetNS, err = kernel.NetNS(); err != nil {
-			return nil, err
-		}
-	}
+	return e, nil
+}
+
+// export starts the pipeline to wherever the configuration sends telemetry.
+func (e *engine) export(env environment, c config.Config) error {
 	console := c.Console
 	if c.Disabled {
 		console = export.ConsoleOff
@@ -61,7 +60,7 @@ func newEngine(env environment, c config.Config, log *slog.Logger) (*engine, err
 	e.pipeline, err = export.New(export.Options{
 		Console:            console,
 		Out:                env.stdout,
-		Log:                log,
+		Log:                e.log,
 		MetricInterval:     c.MetricInterval,
 		ServiceName:        c.ServiceName,
 		Version:            version,
@@ -69,9 +68,9 @@ func newEngine(env environment, c config.Config, log *slog.Logger) (*engine, err
 		Programs:           e.manager.Statuses,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set up export: %w", err)
+		return fmt.Errorf("set up export: %w", err)
 	}
-	return e, nil
+	return nil
 }
 
 // register builds the enabled programs in the order of the list.
@@ -93,9 +92,19 @@ func (e *engine) register(c config.Config) error {
 }
 
 // start brings the programs into the kernel and begins to dispatch. Programs that fail are logged and left out; it
-// fails if none is left.
-func (e *engine) start() error {
+// fails if none is left. Whether it fails or not, stop is to be called.
+func (e *engine) start(env environment, c config.Config) error {
+	if err := e.export(env, c); err != nil {
+		return err
+	}
 	e.dispatching.Go(e.dispatch)
+	e.session.SelfPID = selfPID(e.log)
+	if c.Scope == scopeNetNS {
+		var err error
+		if e.session.NetNS, err = kernel.NetNS(); err != nil {
+			return err
+		}
+	}
 	err := e.loader.LoadAndAttach()
 	if errors.Is(err, bpf.ErrNoProgram) {
 		return err
@@ -133,6 +142,9 @@ func (e *engine) dispatch() {
 func (e *engine) stop() error {
 	err := e.loader.Cleanup()
 	e.dispatching.Wait()
+	if e.pipeline == nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
 	if flushErr := e.pipeline.Shutdown(ctx); flushErr != nil {

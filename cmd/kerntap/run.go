@@ -37,6 +37,10 @@ func runCommand(env environment) *cobra.Command {
 func watch(ctx context.Context, env environment, c config.Config) error {
 	log := newLogger(env, c)
 	export.RouteSDKErrors(log)
+	engine, err := newEngine(c, log)
+	if err != nil {
+		return err
+	}
 	h, err := probeHost()
 	if err != nil {
 		return err
@@ -49,11 +53,7 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 		return err
 	}
 	defer addresses.close()
-	engine, err := newEngine(env, c, log)
-	if err != nil {
-		return err
-	}
-	if err := engine.start(); err != nil {
+	if err := engine.start(env, c); err != nil {
 		return errors.Join(err, engine.stop())
 	}
 	engine.disregard(addresses)
