@@ -41,7 +41,20 @@ func (e usageError) Unwrap() error { return e.error }
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, environment{os.Environ(), os.Stdout, os.Stderr}, os.Args[1:]))
+	os.Exit(run(ctx, environment{takeEnvironment(), os.Stdout, os.Stderr}, os.Args[1:]))
+}
+
+// takeEnvironment returns the environment and takes OpenTelemetry's variables out of it: kerntap reads them itself,
+// alike for both signals, and what they say of kerntap's own resource is not true of the containers it observes. The
+// SDK would read them once more in its own way.
+func takeEnvironment() []string {
+	all := os.Environ()
+	for _, variable := range all {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "OTEL_") {
+			_ = os.Unsetenv(name) // fails on names that no variable has
+		}
+	}
+	return all
 }
 
 // run executes one command line and returns its exit code. An error is one line on standard error.

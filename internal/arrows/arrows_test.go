@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/bpf/programs/connection":  {"internal/bpf", "internal/telemetry"},
 	"internal/bpf/programs/packet_drop": {"internal/bpf", "internal/kernel", "internal/telemetry"},
 	"internal/config":                   {},
-	"internal/export":                   {"internal/bpf", "internal/telemetry"},
+	"internal/export":                   {"internal/bpf", "internal/telemetry", "internal/workload"},
 	"internal/kernel":                   {},
 	"internal/telemetry":                {},
 	"internal/workload":                 {},

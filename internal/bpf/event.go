@@ -92,6 +92,9 @@ func (e *BaseEvent) GetWallClockTime() time.Time {
 	return time.Unix(0, int64(e.Timestamp)+e.WallOffset).UTC()
 }
 
+// GetWorkload returns the owner's container and pod.
+func (e *BaseEvent) GetWorkload() workload.Identity { return e.Workload }
+
 // Who names the process for people: command[pid], the command alone for the kernel's own, or that it is not known.
 func (e *BaseEvent) Who() string {
 	switch {

@@ -8,15 +8,14 @@ import (
 	"go.opentelemetry.io/otel/log"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
-// recordMaker makes log records of events through the SDK's logger: only the SDK can make records with a resource and
+// recordMaker makes log records of events through the SDK's loggers: only the SDK can make records with a resource and
 // a scope. It belongs to one goroutine and reuses its buffers.
 type recordMaker struct {
-	logger    log.Logger
+	loggers   *loggers
 	described []telemetry.Attribute
 	adder     attributeAdder
 	made      recordCollector
@@ -24,18 +23,7 @@ type recordMaker struct {
 
 func newRecordMaker(o Options, res *resource.Resource) *recordMaker {
 	m := &recordMaker{}
-	// The provider owns nothing but the two processors, so there is nothing to shut down.
-	provider := sdklog.NewLoggerProvider(
-		sdklog.WithResource(res),
-		// Events name each attribute once; to look for duplicates would cost more than all the rest.
-		sdklog.WithAllowKeyDuplication(),
-		sdklog.WithAttributeCountLimit(-1),
-		sdklog.WithAttributeValueLengthLimit(-1),
-		sdklog.WithProcessor(&m.adder),
-		sdklog.WithProcessor(&m.made),
-	)
-	m.logger = provider.Logger(scopeName,
-		log.WithInstrumentationVersion(o.Version), log.WithSchemaURL(semconv.SchemaURL))
+	m.loggers = newLoggers(o, res, &m.adder, &m.made)
 	return m
 }
 
@@ -44,7 +32,7 @@ func (m *recordMaker) records(batch []pending) []sdklog.Record {
 	clear(m.made.records) // keeps no record alive
 	m.made.records = m.made.records[:0]
 	for i := range batch {
-		m.logger.Emit(context.Background(), m.record(batch[i]))
+		m.loggers.of(batch[i].event).Emit(context.Background(), m.record(batch[i]))
 	}
 	return m.made.records
 }

@@ -1,0 +1,87 @@
+package export
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+
+	"github.com/kerntap/kerntap/internal/workload"
+)
+
+// inContainer returns an event of a process in a container.
+func inContainer(container, pod string) *event {
+	e := anEvent(time.Second)
+	e.Workload = workload.Identity{ContainerID: container, PodUID: pod}
+	return e
+}
+
+func newMaker() *recordMaker {
+	o := Options{ServiceName: "kerntap", Version: "1.2.3"}
+	return newRecordMaker(o, newResource(o))
+}
+
+func resourceOf(r *sdklog.Record) map[string]string {
+	all := make(map[string]string)
+	for _, kv := range r.Resource().Attributes() {
+		all[string(kv.Key)] = kv.Value.AsString()
+	}
+	return all
+}
+
+func TestEachContainerHasItsOwnResource(t *testing.T) {
+	records := newMaker().records([]pending{
+		{event: inContainer("one", "")}, {event: inContainer("two", "pod")}, {event: anEvent(0)}, {event: inContainer("one", "")},
+	})
+	for i, want := range []map[string]string{
+		{"container.id": "one"}, {"container.id": "two", "k8s.pod.uid": "pod"}, nil, {"container.id": "one"},
+	} {
+		got := resourceOf(&records[i])
+		if want == nil {
+			if got["service.name"] != "kerntap" || got["container.id"] != "" {
+				t.Errorf("what has no container is told under %v", got)
+			}
+			continue
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("record %d has the resource %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestRecordsOfOneContainerAreOneResourceInARequest(t *testing.T) {
+	records := newMaker().records([]pending{
+		{event: inContainer("one", "")}, {event: inContainer("two", "")}, {event: inContainer("one", "")},
+	})
+	if n := toLogs(records).ResourceLogs().Len(); n != 2 {
+		t.Errorf("%d resources in the request, want 2", n)
+	}
+}
+
+func TestTheEnvironmentOfKerntapIsNotThatOfAContainer(t *testing.T) {
+	records := newMaker().records([]pending{{event: inContainer("one", "")}})
+	for _, kv := range records[0].Resource().Attributes() {
+		if strings.HasPrefix(string(kv.Key), "service.") || strings.HasPrefix(string(kv.Key), "telemetry.") {
+			t.Errorf("the container's resource has %v", kv)
+		}
+	}
+	if records[0].Resource().Set().HasValue(attribute.Key("host.name")) {
+		t.Error("the container's resource has kerntap's host name")
+	}
+}
+
+func TestTheLoggersOfContainersAreBounded(t *testing.T) {
+	maker := newMaker()
+	for i := range 3 * maxLoggers {
+		maker.records([]pending{{event: inContainer("kept", "")}, {event: inContainer(fmt.Sprint("passing-", i), "")}})
+	}
+	if n := len(maker.loggers.known); n != maxLoggers || maker.loggers.recent.Len() != n {
+		t.Errorf("%d loggers, want %d", n, maxLoggers)
+	}
+	if _, ok := maker.loggers.known[workload.Identity{ContainerID: "kept"}]; !ok {
+		t.Error("the one that is used all the time has left")
+	}
+}
