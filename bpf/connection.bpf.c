@@ -41,11 +41,14 @@ static __always_inline void connection_emit(struct sock *sk, struct socket_owner
 					    __u8 role, __s32 error)
 {
 	struct connection_event *event;
-	struct tcp_sock *tcp;
-	__u16 local_port = 0;
+	struct endpoint local, peer;
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	__u16 local_port = tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0;
 	__u32 netns = netns_of_socket(sk);
 
-	if ((known && known->own) || !in_scope(netns)) {
+	endpoints_of(sk, local_port, &local, &peer);
+	ledger_count(seen);
+	if ((known && known->own) || !in_scope(netns) || talks_to_self(netns, &local, &peer)) {
 		ledger_count(filtered);
 		return;
 	}
@@ -60,10 +63,8 @@ static __always_inline void connection_emit(struct sock *sk, struct socket_owner
 		if (known->since_ns && !(outcome == OUTCOME_OPENED && role == ROLE_SERVER))
 			event->duration_ns = now - known->since_ns;
 	}
-	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp)
-		local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
-	endpoints_of(sk, local_port, &event->local, &event->peer);
+	event->local = local;
+	event->peer = peer;
 	/* a port was never found: the one synchronous failure that gets as far as SYN_SENT */
 	if (outcome == OUTCOME_FAILED && !error && !local_port)
 		error = EADDRNOTAVAIL;
@@ -83,7 +84,7 @@ static __always_inline void connection_begin(struct sock *sk, __u64 now, __u8 ro
 	owner_set_current(&known->owner);
 	known->since_ns = role == ROLE_CLIENT ? now : 0;
 	known->role = role;
-	known->established = 0;
+	known->error = 0;
 	known->own = self_tgid && known->owner.pid == self_tgid;
 }
 
@@ -99,7 +100,7 @@ static __always_inline void connection_established(struct sock *sk, __u64 now, i
 		return;
 	known->role = role;
 	known->since_ns = now;
-	known->established = 1;
+	known->error = 0;
 }
 
 static __always_inline void connection_ended(struct sock *sk, __u64 now, int oldstate)
@@ -107,12 +108,49 @@ static __always_inline void connection_ended(struct sock *sk, __u64 now, int old
 	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
 	bool failed = oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV;
 	__u8 role = known ? known->role : ROLE_UNKNOWN;
+	__s32 error = sk->sk_err;
 
 	if (!role && failed)
 		role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
-	connection_emit(sk, known, now, failed ? OUTCOME_FAILED : OUTCOME_CLOSED, role, sk->sk_err);
-	if (known)
-		known->established = 0;
+	if (!error && failed && known)
+		error = known->error;
+	connection_emit(sk, known, now, failed ? OUTCOME_FAILED : OUTCOME_CLOSED, role, error);
+}
+
+/* The error that lies last in the socket's error queue, 0 if the queue is empty. */
+static __always_inline __s32 connection_queued_error(struct sock *sk)
+{
+	struct sk_buff *last = sk->sk_error_queue.prev;
+
+	if (!sk->sk_error_queue.qlen)
+		return 0;
+	return *(__u32 *)((void *)last + bpf_core_field_offset(last->cb) +
+			  bpf_core_field_offset(struct sock_exterr_skb, ee.ee_errno));
+}
+
+/*
+ * An ICMP error that arrives while the process is inside connect only goes into the socket's error queue. The process
+ * is woken, asks for the error, which takes it from the socket, and closes: without this it would look as if it had
+ * given up.
+ */
+SEC("tp_btf/inet_sk_error_report")
+int BPF_PROG(connection_error, struct sock *sk)
+{
+	struct socket_owner *known;
+	__s32 error;
+
+	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TCP_SYN_SENT)
+		return 0;
+	known = bpf_sk_storage_get(&owners, sk, 0, 0);
+	if (!known)
+		return 0;
+	error = sk->sk_err;
+	if (!error)
+		error = sk->sk_err_soft;
+	if (!error)
+		error = connection_queued_error(sk);
+	known->error = error;
+	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")

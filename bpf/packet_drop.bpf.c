@@ -140,6 +140,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	/* an unset network header is 0 in buffers that never had one, ~0 in those that lost it */
 	if (ethertype < ETHERTYPE_MIN || network_header == 0 || network_header == 0xffff)
 		return 0;
+	ledger_count(seen);
 	if (tracepoint_args >= 4) {
 		receiver = (void *)ctx[3];
 		known = owner_find(receiver);

@@ -97,10 +97,19 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct sk_buff;
+
+struct sk_buff_head {
+	struct sk_buff *prev;
+	__u32 qlen;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_error_queue;
 	__u16 sk_protocol;
 	int sk_err;
+	int sk_err_soft;
 };
 
 struct inet_sock {
@@ -127,6 +136,16 @@ struct sk_buff {
 	__u16 network_header;
 	unsigned int tail;
 	unsigned char *head;
+	char cb[48];
+};
+
+struct sock_extended_err {
+	__u32 ee_errno;
+};
+
+/* what lies in the cb of a buffer in an error queue */
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
 };
 
 struct upid {

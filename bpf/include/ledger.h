@@ -2,8 +2,9 @@
 /*
  * ledger.h - what became of every event that a program saw
  *
- * seen = recorded + filtered + lost + missed. The first three are counted here; missed is the kernel's own count of
- * runs that it skipped because the program was already running on that CPU (recursion_misses).
+ * seen = recorded + filtered + lost + missed. Missed is the kernel's own count of runs that it skipped because the
+ * program was already running on that CPU (recursion_misses); the others are counted here. A program counts seen when it
+ * has an event, before it decides what becomes of it: so the sum can be checked.
  */
 #ifndef KERNTAP_LEDGER_H
 #define KERNTAP_LEDGER_H
@@ -12,6 +13,7 @@
 #include "kernel.h"
 
 struct outcomes {
+	__u64 seen;
 	__u64 recorded; /* went into the ring */
 	__u64 filtered; /* left out on purpose */
 	__u64 lost;	/* the ring was full */

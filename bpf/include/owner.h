@@ -23,10 +23,10 @@ enum role {
 struct socket_owner {
 	struct owner owner;
 	__u64 since_ns; /* connect called or connection established; 0: before kerntap */
+	__s32 error;	/* errno that the kernel told the process, which takes it away from the socket */
 	__u8 role;
-	__u8 established;
 	__u8 own; /* kerntap's own socket */
-	__u8 _pad[5];
+	__u8 _pad[2];
 };
 
 struct {

@@ -7,6 +7,7 @@
 #ifndef KERNTAP_SCOPE_H
 #define KERNTAP_SCOPE_H
 
+#include "endpoint.h"
 #include "kernel.h"
 
 /* inode number of the one network namespace to watch; 0: all of them */
@@ -21,6 +22,19 @@ static __always_inline bool in_scope(__u32 netns)
 static __always_inline __u32 netns_of_socket(struct sock *sk)
 {
 	return sk->__sk_common.skc_net.net->ns.inum;
+}
+
+/* Where kerntap itself listens in its own namespace: what its clients on this machine do is its own traffic. 0: unused */
+const volatile __u32 self_netns;
+const volatile __u16 self_ports[2];
+
+/* Whether a client talks to kerntap on this machine: from an address to the same address, at kerntap's port. */
+static __always_inline bool talks_to_self(__u32 netns, const struct endpoint *local, const struct endpoint *peer)
+{
+	if (netns != self_netns || (peer->port != self_ports[0] && peer->port != self_ports[1]))
+		return false;
+	return local->address[0] == peer->address[0] && local->address[1] == peer->address[1] &&
+	       local->address[2] == peer->address[2] && local->address[3] == peer->address[3];
 }
 
 #endif /* KERNTAP_SCOPE_H */

@@ -91,19 +91,36 @@ func (e *engine) register(c config.Config) error {
 	return nil
 }
 
+// knowSelf tells the programs what is kerntap's own, and what is to be watched.
+func (e *engine) knowSelf(c config.Config, addresses listeners) error {
+	own, err := kernel.NetNS()
+	if err != nil {
+		return err
+	}
+	e.session.SelfPID, e.session.SelfNetNS = selfPID(e.log), own
+	for i, listener := range []net.Listener{addresses.api, addresses.probe} {
+		if listener == nil {
+			continue
+		}
+		if address, ok := listener.Addr().(*net.TCPAddr); ok {
+			e.session.SelfPorts[i] = uint16(address.Port)
+		}
+	}
+	if c.Scope == scopeNetNS {
+		e.session.ScopeNetNS = own
+	}
+	return nil
+}
+
 // start brings the programs into the kernel and begins to dispatch. Programs that fail are logged and left out; it
 // fails if none is left. Whether it fails or not, stop is to be called.
-func (e *engine) start(env environment, c config.Config) error {
+func (e *engine) start(env environment, c config.Config, addresses listeners) error {
 	if err := e.export(env, c); err != nil {
 		return err
 	}
 	e.dispatching.Go(e.dispatch)
-	e.session.SelfPID = selfPID(e.log)
-	if c.Scope == scopeNetNS {
-		var err error
-		if e.session.NetNS, err = kernel.NetNS(); err != nil {
-			return err
-		}
+	if err := e.knowSelf(c, addresses); err != nil {
+		return err
 	}
 	err := e.loader.LoadAndAttach()
 	if errors.Is(err, bpf.ErrNoProgram) {

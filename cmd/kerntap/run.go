@@ -53,7 +53,7 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 		return err
 	}
 	defer addresses.close()
-	if err := engine.start(env, c); err != nil {
+	if err := engine.start(env, c, addresses); err != nil {
 		return errors.Join(err, engine.stop())
 	}
 	engine.disregard(addresses)

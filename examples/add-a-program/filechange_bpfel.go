@@ -41,6 +41,7 @@ type fileChangeFileChangeEvent struct {
 
 type fileChangeOutcomes struct {
 	_        structs.HostLayout
+	Seen     uint64
 	Recorded uint64
 	Filtered uint64
 	Lost     uint64
@@ -57,11 +58,11 @@ type fileChangeSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	SinceNs     uint64
-	Role        uint8
-	Established uint8
-	Own         uint8
-	Pad         [5]uint8
+	SinceNs uint64
+	Error   int32
+	Role    uint8
+	Own     uint8
+	Pad     [2]uint8
 }
 
 // Names of all BPF objects in the ELF.

@@ -20,7 +20,7 @@ func object(kind ebpf.ProgramType, instructions asm.Instructions) func() (*ebpf.
 		return &ebpf.CollectionSpec{
 			Maps: map[string]*ebpf.MapSpec{
 				"events":   {Type: ebpf.RingBuf, MaxEntries: 4096},
-				"outcomes": {Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 24, MaxEntries: 1},
+				"outcomes": {Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 32, MaxEntries: 1},
 			},
 			Programs: map[string]*ebpf.ProgramSpec{"broken": {
 				Name: "broken", Type: kind, SectionName: "broken/hook", Instructions: instructions, License: "GPL",

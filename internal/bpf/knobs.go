@@ -12,7 +12,9 @@ import (
 func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
 	for name, value := range map[string]any{
 		"self_tgid":        s.SelfPID,
-		"scope_netns":      s.NetNS,
+		"scope_netns":      s.ScopeNetNS,
+		"self_netns":       s.SelfNetNS,
+		"self_ports":       s.SelfPorts,
 		"may_read_strings": mayReadStrings(),
 	} {
 		knob, ok := spec.Variables[name]

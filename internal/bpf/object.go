@@ -128,7 +128,7 @@ func (o *object) close() error {
 }
 
 // wireOutcomes is struct outcomes of bpf/include/ledger.h.
-type wireOutcomes struct{ Recorded, Filtered, Lost uint64 }
+type wireOutcomes struct{ Seen, Recorded, Filtered, Lost uint64 }
 
 // count reads the kernel's side of the ledger into stats.
 func (o *object) count(stats *Stats) error {
@@ -136,8 +136,9 @@ func (o *object) count(stats *Stats) error {
 	if err := o.collection.Maps[outcomesMap].Lookup(uint32(0), &rows); err != nil {
 		return fmt.Errorf("read outcomes: %w", err)
 	}
-	stats.Recorded, stats.Filtered, stats.Lost, stats.Missed = 0, 0, 0, 0
+	stats.Seen, stats.Recorded, stats.Filtered, stats.Lost, stats.Missed = 0, 0, 0, 0, 0
 	for _, row := range rows {
+		stats.Seen += row.Seen
 		stats.Recorded += row.Recorded
 		stats.Filtered += row.Filtered
 		stats.Lost += row.Lost
@@ -149,7 +150,7 @@ func (o *object) count(stats *Stats) error {
 		}
 		stats.Missed += run.RecursionMisses
 	}
-	stats.Seen = stats.Recorded + stats.Filtered + stats.Lost + stats.Missed
+	stats.Seen += stats.Missed
 	return nil
 }
 

@@ -26,8 +26,12 @@ type Session struct {
 	Log *slog.Logger
 	// Clock turns kernel timestamps into wall-clock time.
 	Clock *kernel.Clock
-	// NetNS is the inode number of the one network namespace to watch; 0 watches all of them.
-	NetNS uint32
+	// ScopeNetNS is the inode number of the one network namespace to watch; 0 watches all of them.
+	ScopeNetNS uint32
+	// SelfNetNS is kerntap's own network namespace, SelfPorts the TCP ports that it listens on there: what clients on
+	// this machine do at those is kerntap's own traffic. Ports of 0 are none.
+	SelfNetNS uint32
+	SelfPorts [2]uint16
 	// SelfPID is kerntap's process id in the initial pid namespace; 0 while it is not known.
 	SelfPID uint32
 

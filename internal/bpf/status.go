@@ -49,7 +49,8 @@ type Stats struct {
 	Filtered uint64
 	// Lost found the ring buffer full.
 	Lost uint64
-	// Missed were skipped by the kernel because the program was already running on that CPU.
+	// Missed are runs that the kernel skipped because the program was already running on that CPU; not each of them
+	// would have been an event.
 	Missed uint64
 	// Undecodable are samples that did not have the expected layout.
 	Undecodable uint64

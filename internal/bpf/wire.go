@@ -28,12 +28,12 @@ type WireOwner struct {
 
 // wireSocketOwner is struct socket_owner of bpf/include/owner.h.
 type wireSocketOwner struct {
-	Owner       WireOwner
-	SinceNs     uint64
-	Role        uint8
-	Established uint8
-	Own         uint8
-	_           [5]uint8
+	Owner   WireOwner
+	SinceNs uint64
+	Error   int32
+	Role    uint8
+	Own     uint8
+	_       [2]uint8
 }
 
 // wireCgroupNames is struct cgroup_names of bpf/include/cgroup.h.

@@ -43,6 +43,7 @@ int BPF_PROG(file_change_dirty, struct inode *inode)
 {
 	struct file_change_event *event;
 
+	ledger_count(seen);
 	if (self_tgid && bpf_get_current_pid_tgid() >> 32 == self_tgid) {
 		ledger_count(filtered);
 		return 0;

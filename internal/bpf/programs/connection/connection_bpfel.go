@@ -56,6 +56,7 @@ type connectionConnectionEvent struct {
 
 type connectionOutcomes struct {
 	_        structs.HostLayout
+	Seen     uint64
 	Recorded uint64
 	Filtered uint64
 	Lost     uint64
@@ -72,11 +73,11 @@ type connectionSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	SinceNs     uint64
-	Role        uint8
-	Established uint8
-	Own         uint8
-	Pad         [5]uint8
+	SinceNs uint64
+	Error   int32
+	Role    uint8
+	Own     uint8
+	Pad     [2]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -88,10 +89,13 @@ const (
 	connectionMapEvents           = "events"
 	connectionMapOutcomes         = "outcomes"
 	connectionMapOwners           = "owners"
+	connectionProgConnectionError = "connection_error"
 	connectionProgConnectionState = "connection_state"
 	connectionVarMayReadStrings   = "may_read_strings"
 	connectionVarRingWokenNs      = "ring_woken_ns"
 	connectionVarScopeNetns       = "scope_netns"
+	connectionVarSelfNetns        = "self_netns"
+	connectionVarSelfPorts        = "self_ports"
 	connectionVarSelfTgid         = "self_tgid"
 )
 
@@ -137,6 +141,7 @@ type connectionSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionProgramSpecs struct {
+	ConnectionError *ebpf.ProgramSpec `ebpf:"connection_error"`
 	ConnectionState *ebpf.ProgramSpec `ebpf:"connection_state"`
 }
 
@@ -158,6 +163,8 @@ type connectionVariableSpecs struct {
 	MayReadStrings *ebpf.VariableSpec `ebpf:"may_read_strings"`
 	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
 	ScopeNetns     *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfNetns      *ebpf.VariableSpec `ebpf:"self_netns"`
+	SelfPorts      *ebpf.VariableSpec `ebpf:"self_ports"`
 	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
@@ -205,6 +212,8 @@ type connectionVariables struct {
 	MayReadStrings *ebpf.Variable `ebpf:"may_read_strings"`
 	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
 	ScopeNetns     *ebpf.Variable `ebpf:"scope_netns"`
+	SelfNetns      *ebpf.Variable `ebpf:"self_netns"`
+	SelfPorts      *ebpf.Variable `ebpf:"self_ports"`
 	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
 }
 
@@ -212,11 +221,13 @@ type connectionVariables struct {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionPrograms struct {
+	ConnectionError *ebpf.Program `ebpf:"connection_error"`
 	ConnectionState *ebpf.Program `ebpf:"connection_state"`
 }
 
 func (p *connectionPrograms) Close() error {
 	return _ConnectionClose(
+		p.ConnectionError,
 		p.ConnectionState,
 	)
 }

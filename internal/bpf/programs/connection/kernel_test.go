@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -166,6 +167,33 @@ func TestReusePortServersHaveTheirOwnConnections(t *testing.T) {
 		if e.PID != answered[e.Peer.String()] {
 			t.Errorf("%s was answered by %d and is given to %s[%d]", e.Peer, answered[e.Peer.String()], e.Command, e.PID)
 		}
+	}
+}
+
+// An answer by ICMP only goes into the socket's error queue while the process is inside connect; the process asks for it
+// and closes. That is a failure with a reason, not a connect that was given up.
+func TestRejectedByTheFirewall(t *testing.T) {
+	for _, test := range []struct {
+		address, with string
+		want          syscall.Errno
+	}{
+		{"127.0.0.1:84", "tcp dport 84 reject", syscall.ECONNREFUSED},
+		{"127.0.0.1:85", "tcp dport 85 reject with tcp reset", syscall.ECONNREFUSED},
+		{"127.0.0.1:86", "tcp dport 86 reject with icmpx host-unreachable", syscall.EHOSTUNREACH},
+		{"[::1]:86", "tcp dport 86 reject with icmpx admin-prohibited", syscall.EACCES},
+	} {
+		t.Run(test.with, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			ns.Firewall(t, "add table inet t; add chain inet t in { type filter hook input priority 0; }; add rule inet t in "+test.with)
+			recorder := start(t)
+			caller := ns.StartHelper(t, "kt-rejected", "client")
+			caller.Send(t, test.address)
+			answer := caller.Line(t)
+			e := bpftest.Await(t, recorder, "rejected", is(ns, connection.RoleClient, connection.OutcomeFailed))
+			if e.Errno != test.want || !strings.Contains(answer, e.Errno.Error()) || e.PID != caller.PID {
+				t.Errorf("[%d] failed with %v; the process was told %q, want %v", e.PID, e.Errno, answer, test.want)
+			}
+		})
 	}
 }
 

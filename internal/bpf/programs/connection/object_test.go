@@ -27,17 +27,24 @@ func TestSamplesHaveTheSameLayoutInCAndGo(t *testing.T) {
 	bpftest.SameLayout(t, spec.Maps[connectionMapOwners].Value, reflect.TypeFor[connectionSocketOwner]())
 }
 
-func TestTheObjectHasOneHook(t *testing.T) {
+func TestTheObjectHasItsHooks(t *testing.T) {
 	programs := object(t).Programs
-	hook := programs[connectionProgConnectionState]
-	if len(programs) != 1 || hook == nil {
-		t.Fatalf("programs %v", programs)
+	hooks := map[string]string{
+		connectionProgConnectionState: "tp_btf/inet_sock_set_state",
+		connectionProgConnectionError: "tp_btf/inet_sk_error_report",
 	}
-	if hook.Type != ebpf.Tracing || hook.AttachType != ebpf.AttachTraceRawTp || hook.SectionName != "tp_btf/inet_sock_set_state" {
-		t.Errorf("%s is a %v (%v) at %s", hook.Name, hook.Type, hook.AttachType, hook.SectionName)
+	if len(programs) != len(hooks) {
+		t.Errorf("programs %v", programs)
 	}
-	if hook.License != "Dual BSD/GPL" {
-		t.Errorf("license %q: the kernel gives its tracing helpers to GPL-compatible programs alone", hook.License)
+	for name, section := range hooks {
+		hook := programs[name]
+		if hook == nil || hook.Type != ebpf.Tracing || hook.AttachType != ebpf.AttachTraceRawTp || hook.SectionName != section {
+			t.Errorf("%s is %v, want one at %s", name, hook, section)
+			continue
+		}
+		if hook.License != "Dual BSD/GPL" {
+			t.Errorf("license %q: the kernel gives its tracing helpers to GPL-compatible programs alone", hook.License)
+		}
 	}
 }
 
@@ -57,7 +64,8 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
-	knobs := []string{connectionVarSelfTgid, connectionVarScopeNetns, connectionVarMayReadStrings}
+	knobs := []string{connectionVarSelfTgid, connectionVarScopeNetns, connectionVarMayReadStrings,
+		connectionVarSelfNetns, connectionVarSelfPorts}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)

@@ -37,7 +37,7 @@ func TestTheContainerIsThatOfTheOwnersCgroup(t *testing.T) {
 func TestTheScopeIsOneNetworkNamespace(t *testing.T) {
 	inside, outside := bpftest.NewNamespace(t), bpftest.NewNamespace(t)
 	session := bpf.NewSession(nil)
-	session.NetNS = inside.Inode
+	session.ScopeNetNS = inside.Inode
 	t.Cleanup(func() { session.Close() })
 	program := connection.NewProgram(bpf.NewInMemoryStorage(), bpf.WithSession(session))
 	recorder := bpftest.Start(t, program)

@@ -40,6 +40,8 @@ var cleanup = map[string]bool{
 	"UNICAST_IN_L2_MULTICAST":  true,
 	"TCP_OFOMERGE":             true,
 	"TCP_OLD_DATA":             true,
+	"TCP_OLD_SEQUENCE":         true, // a duplicate, or the probe of a keep-alive or of a closed window
+	"TCP_RFC7323_PAWS_ACK":     true,
 	"TCP_OLD_ACK":              true,
 	"TCP_TOO_OLD_ACK":          true,
 	"DUP_FRAG":                 true,
@@ -50,9 +52,12 @@ var cleanup = map[string]bool{
 	"BRIDGE_INGRESS_STP_STATE": true,
 }
 
-// cleaners are the functions that free the queues of closing sockets. They say so where the kernel gives no reason:
-// 6.1 says NOT_SPECIFIED there, 5.10 has no reasons.
+// cleaners are the functions that throw away in ordinary operation where the kernel gives no reason: the queues of
+// closing sockets (6.1 says NOT_SPECIFIED there, 5.10 has no reasons), an acknowledgement at the end of a connection
+// once it has been read, multicast that nobody here has joined.
 var cleaners = map[string]bool{
+	"tcp_rcv_state_process":  true,
+	"ip6_mc_input":           true,
 	"sk_stream_kill_queues":  true,
 	"inet_sock_destruct":     true,
 	"tcp_v4_destroy_sock":    true,
@@ -70,9 +75,9 @@ var cleaners = map[string]bool{
 }
 
 // classify decides by the reason, and where the kernel gives none by the place and by whether the packet was for a
-// connection in TIME_WAIT: there the kernel takes what belongs to the end of a connection, answers it and frees it
-// without a reason. What cannot be told apart is a loss: better one too many to look at than one that is never seen.
-func classify(reason, location string, timeWait bool) Class {
+// connection at its end: there the kernel reads an acknowledgement or a FIN, answers it and frees it without a reason.
+// What cannot be told apart is a loss: better one too many to look at than one that is never seen.
+func classify(reason, location string, ending bool) Class {
 	switch {
 	case refused[reason]:
 		return ClassRefused
@@ -80,7 +85,7 @@ func classify(reason, location string, timeWait bool) Class {
 		return ClassCleanup
 	case reason != "" && reason != "NOT_SPECIFIED":
 		return ClassLoss
-	case timeWait:
+	case ending:
 		return ClassCleanup
 	}
 	function, _, _ := strings.Cut(location, "+")

@@ -25,11 +25,18 @@ type cause struct {
 type causeKey struct {
 	reason   uint32
 	location uint64
-	timeWait bool // the packet was for a connection in TIME_WAIT
+	ending   bool // the packet was for a connection at its end
 }
 
-// tcpTimeWait is TCP_TIME_WAIT of include/net/tcp_states.h.
-const tcpTimeWait = 6
+// ending tells whether a TCP state (include/net/tcp_states.h) is one in which at least one end has said that it sends
+// no more: FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING.
+func ending(state uint8) bool {
+	switch state {
+	case 4, 5, 6, 8, 9, 11:
+		return true
+	}
+	return false
+}
 
 // decoder turns samples into events. It belongs to one goroutine.
 type decoder struct {
@@ -49,7 +56,7 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 	}
 	event := &Event{
 		BaseEvent:  base,
-		cause:      d.causeOf(causeKey{wire.Reason, wire.Location, wire.ReceiverState == tcpTimeWait}),
+		cause:      d.causeOf(causeKey{wire.Reason, wire.Location, ending(wire.ReceiverState)}),
 		ReasonCode: wire.Reason,
 		Length:     wire.Length,
 		EtherType:  wire.Ethertype,
@@ -82,7 +89,7 @@ func (d *decoder) lookUp(key causeKey) *cause {
 	if d.symbols != nil {
 		c.location, _ = d.symbols.Locate(key.location)
 	}
-	c.class = classify(c.reason, c.location, key.timeWait)
+	c.class = classify(c.reason, c.location, key.ending)
 	c.exported = slices.Contains(d.config.Records, string(c.class))
 	d.causes[key] = c
 	return c

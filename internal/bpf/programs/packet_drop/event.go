@@ -1,6 +1,7 @@
 package packet_drop
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -130,13 +131,22 @@ func (e *Event) packet() string {
 	case e.HasPorts:
 		return fmt.Sprintf("%s %s → %s", e.transport(), e.Source, e.Destination)
 	default:
-		return fmt.Sprintf("%s %s → %s", e.transport(), e.Source.Addr(), e.Destination.Addr())
+		return fmt.Sprintf("%s %s → %s", cmp.Or(e.transport(), e.networkType()), e.Source.Addr(), e.Destination.Addr())
 	}
+}
+
+// isExtension tells whether an IPv6 next header is not the transport's but one before it (RFC 8200, section 4.1).
+func isExtension(header uint8) bool {
+	switch header {
+	case 0, 43, 44, 60, 135, 139, 140:
+		return true
+	}
+	return false
 }
 
 // transport is the value of network.transport: a name, or the IP protocol's number; "" where it is not known.
 func (e *Event) transport() string {
-	if !e.Source.IsValid() {
+	if !e.Source.IsValid() || e.EtherType == etherTypeIPv6 && isExtension(e.Protocol) {
 		return ""
 	}
 	switch e.Protocol {
@@ -178,9 +188,11 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	} else {
 		dst = append(dst, telemetry.Int(telemetry.EtherType, int64(e.EtherType)))
 	}
+	if transport := e.transport(); transport != "" {
+		dst = append(dst, telemetry.String(telemetry.NetworkTransport, transport))
+	}
 	if e.Source.IsValid() {
 		dst = append(dst,
-			telemetry.String(telemetry.NetworkTransport, e.transport()),
 			telemetry.String(telemetry.SourceAddress, e.Source.Addr().String()),
 			telemetry.String(telemetry.DestinationAddress, e.Destination.Addr().String()))
 	}

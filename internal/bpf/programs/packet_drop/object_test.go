@@ -57,7 +57,8 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
-	knobs := []string{packetDropVarSelfTgid, packetDropVarScopeNetns, packetDropVarMayReadStrings, packetDropVarTracepointArgs}
+	knobs := []string{packetDropVarSelfTgid, packetDropVarScopeNetns, packetDropVarMayReadStrings,
+		packetDropVarSelfNetns, packetDropVarSelfPorts, packetDropVarTracepointArgs}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)

@@ -20,6 +20,7 @@ type packetDropCgroupNames struct {
 
 type packetDropOutcomes struct {
 	_        structs.HostLayout
+	Seen     uint64
 	Recorded uint64
 	Filtered uint64
 	Lost     uint64
@@ -76,11 +77,11 @@ type packetDropSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	SinceNs     uint64
-	Role        uint8
-	Established uint8
-	Own         uint8
-	Pad         [5]uint8
+	SinceNs uint64
+	Error   int32
+	Role    uint8
+	Own     uint8
+	Pad     [2]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -96,6 +97,8 @@ const (
 	packetDropVarMayReadStrings      = "may_read_strings"
 	packetDropVarRingWokenNs         = "ring_woken_ns"
 	packetDropVarScopeNetns          = "scope_netns"
+	packetDropVarSelfNetns           = "self_netns"
+	packetDropVarSelfPorts           = "self_ports"
 	packetDropVarSelfTgid            = "self_tgid"
 	packetDropVarTracepointArgs      = "tracepoint_args"
 )
@@ -163,6 +166,8 @@ type packetDropVariableSpecs struct {
 	MayReadStrings *ebpf.VariableSpec `ebpf:"may_read_strings"`
 	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
 	ScopeNetns     *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfNetns      *ebpf.VariableSpec `ebpf:"self_netns"`
+	SelfPorts      *ebpf.VariableSpec `ebpf:"self_ports"`
 	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
 	TracepointArgs *ebpf.VariableSpec `ebpf:"tracepoint_args"`
 }
@@ -211,6 +216,8 @@ type packetDropVariables struct {
 	MayReadStrings *ebpf.Variable `ebpf:"may_read_strings"`
 	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
 	ScopeNetns     *ebpf.Variable `ebpf:"scope_netns"`
+	SelfNetns      *ebpf.Variable `ebpf:"self_netns"`
+	SelfPorts      *ebpf.Variable `ebpf:"self_ports"`
 	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
 	TracepointArgs *ebpf.Variable `ebpf:"tracepoint_args"`
 }

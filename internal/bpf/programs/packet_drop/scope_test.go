@@ -13,7 +13,7 @@ import (
 func TestTheScopeIsOneNetworkNamespace(t *testing.T) {
 	inside, outside := bpftest.NewNamespace(t), bpftest.NewNamespace(t)
 	session := bpf.NewSession(nil)
-	session.NetNS = inside.Inode
+	session.ScopeNetNS = inside.Inode
 	t.Cleanup(func() { session.Close() })
 	program := packet_drop.NewProgram(bpf.NewInMemoryStorage(), bpf.WithSession(session))
 	recorder := bpftest.Start(t, program)
