@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -160,37 +159,6 @@ func TestLocationIsASymbolOrAbsent(t *testing.T) {
 	}
 }
 
-// What a healthy host does all day must not look like a loss.
-func TestHealthyTrafficHasNoLoss(t *testing.T) {
-	ns := bpftest.NewNamespace(t)
-	recorder := start(t)
-	sink := listen(t, ns, "tcp", "127.0.0.1:0")
-	socket := listen(t, ns, "unix", filepath.Join(t.TempDir(), "s"))
-	const n = 1000
-	ns.Do(func() {
-		for range n {
-			exchange(t, "tcp", sink)
-			exchange(t, "unix", socket)
-		}
-	})
-	recorder.Stop(t)
-	port := netip.MustParseAddrPort(sink).Port()
-	mine := bpftest.Find(recorder, func(e *packet_drop.Event) bool {
-		return e.Source.Port() == port || e.Destination.Port() == port || !e.Source.IsValid()
-	})
-	classes := make(map[packet_drop.Class]int)
-	for _, e := range mine {
-		classes[e.Class()]++
-		if e.Class() == packet_drop.ClassLoss {
-			t.Errorf("loss: %s", e.Body())
-		}
-		if e.Detail() != bpf.Counted {
-			t.Errorf("a record of healthy traffic: %s", e.Body())
-		}
-	}
-	t.Logf("%d connections: %v", n, classes)
-}
-
 // A FIN that is sent again, because its acknowledgement was lost, meets a connection in TIME_WAIT. The kernel answers it
 // and frees it without a reason: nothing was lost.
 func TestPacketForTimeWaitIsCleanup(t *testing.T) {
@@ -230,51 +198,5 @@ func TestPacketForTimeWaitIsCleanup(t *testing.T) {
 	})
 	if e.Class() != packet_drop.ClassCleanup {
 		t.Errorf("class %s: %s", e.Class(), e.Body())
-	}
-}
-
-// listen accepts in the namespace, answers one line with another and closes.
-func listen(t *testing.T, ns *bpftest.Namespace, network, address string) string {
-	t.Helper()
-	var listener net.Listener
-	var err error
-	ns.Do(func() { listener, err = net.Listen(network, address) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			if line, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
-				io.WriteString(conn, line)
-			}
-			conn.Close()
-		}
-	}()
-	t.Cleanup(func() {
-		listener.Close()
-		<-done
-	})
-	return listener.Addr().String()
-}
-
-// exchange sends a line, reads the answer to its end and closes.
-func exchange(t *testing.T, network, address string) {
-	conn, err := net.Dial(network, address)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "ping\n"); err != nil {
-		t.Error(err)
-	}
-	if answer, err := io.ReadAll(conn); err != nil || string(answer) != "ping\n" {
-		t.Errorf("answer %q, %v", answer, err)
 	}
 }
