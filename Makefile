@@ -3,8 +3,8 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 SUDO    := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
-# Under sudo the toolchain and its caches stay the user's.
-ROOT    := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME",env)
+# The tests are built as the user and run as root: the toolchain's caches stay the user's.
+AS_ROOT := $(if $(SUDO),-exec "sudo env PATH=$$PATH REQUIRE_BPF=1")
 
 .PHONY: help
 help: ## list the targets
@@ -29,7 +29,7 @@ generate: deps ## compile the BPF objects and write their bindings
 .PHONY: test
 test: deps ## every test, unprivileged and privileged
 	$(if $(SUDO),$(GO) test -race ./...)
-	$(ROOT) REQUIRE_BPF=1 $(GO) test -race -count=1 ./...
+	REQUIRE_BPF=1 $(GO) test -race -count=1 $(AS_ROOT) ./...
 
 .PHONY: lint
 lint: deps ## formatting, vet, staticcheck, and generated files that are up to date

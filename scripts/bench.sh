@@ -4,7 +4,11 @@ set -eu
 cd "$(dirname "$0")/.."
 
 root=""
-[ "$(id -u)" -eq 0 ] || root="sudo env PATH=$PATH HOME=$HOME"
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+	root=sudo
+	as_root="-exec=sudo"
+fi
 
 echo "machine: $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1); kernel: Linux $(uname -r)"
 echo
@@ -15,14 +19,20 @@ echo "== program channel to storage and adapters, no network (bar: 300,000 event
 go test -run '^$' -bench 'Chain' -benchmem -count 5 ./internal/export | grep '^Benchmark'
 echo
 echo "== BPF time a run, beside a bare counting program on the same hook in the same run"
-$root env REQUIRE_BPF=1 go test -run '^$' -bench 'PacketDrop|Connection' -benchtime 50000x -count 5 ./internal/bpf/programs | grep '^Benchmark'
+REQUIRE_BPF=1 go test $as_root -run '^$' -bench 'PacketDrop|Connection' -benchtime 50000x -count 5 ./internal/bpf/programs | grep '^Benchmark'
 echo
 echo "== memory of an idle kerntap (bar: 40 MB resident) and of its maps in the kernel"
 make -s build
-$root ./bin/kerntap run --console text --listen 127.0.0.1:14319 >/dev/null 2>&1 &
-trap '$root pkill -f "kerntap run --console text --listen 127.0.0.1:14319" || true' EXIT
-until ./bin/kerntap ready --listen 127.0.0.1:14319 2>/dev/null; do sleep 0.2; done
+log=$(mktemp)
+$root ./bin/kerntap run --console text --listen 127.0.0.1:14319 >"$log" 2>&1 &
+job=$!
+trap '$root kill -INT $job 2>/dev/null || true; wait $job 2>/dev/null || true; rm -f "$log"' EXIT
+until ./bin/kerntap ready --listen 127.0.0.1:14319 2>/dev/null; do
+	kill -0 $job 2>/dev/null || { cat "$log" >&2; exit 1; }
+	sleep 0.2
+done
 sleep 12 # past the first export of metrics
-pid=$(pgrep -f '^./bin/kerntap run --console text --listen 127.0.0.1:14319')
+# under sudo the job is sudo, and kerntap its child
+pid=$(pgrep -P "$job" kerntap || echo "$job")
 $root sed -n 's/^VmRSS:[[:space:]]*/resident: /p' "/proc/$pid/status"
 curl -s http://127.0.0.1:14319/api/programs | grep -o '"name":"[a-z_]*","desc\|"map_bytes":[0-9]*' | sed 's/","desc/"/' | paste - -

@@ -140,7 +140,11 @@ func try(program *bpf.Program, unusable error) programReport {
 	if err != nil {
 		r.Reason = oneLine(err)
 	}
-	for _, hook := range status.Hooks {
+	hooks, hookErr := program.Hooks()
+	if hookErr != nil && r.Reason == "" {
+		r.Runs, r.Reason = false, oneLine(hookErr)
+	}
+	for _, hook := range hooks {
 		r.Hooks = append(r.Hooks, hookReport{Name: hook.Name, Runs: hook.Attached, Reason: hook.Reason})
 	}
 	if err := program.Stop(); err != nil && r.Reason == "" {

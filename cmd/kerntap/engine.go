@@ -31,6 +31,7 @@ type engine struct {
 	session     *bpf.Session
 	loader      *bpf.Loader
 	pipeline    *export.Pipeline
+	losses      losses
 	dispatching sync.WaitGroup
 }
 
@@ -165,7 +166,11 @@ func (e *engine) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
 	if flushErr := e.pipeline.Shutdown(ctx); flushErr != nil {
-		err = errors.Join(err, fmt.Errorf("flush: %w", flushErr))
+		var left uint64
+		for _, destination := range e.pipeline.Status() {
+			left += destination.Logs.Queued
+		}
+		err = errors.Join(err, fmt.Errorf("flush, with %d log records left: %w", left, flushErr))
 	}
 	return err
 }
@@ -201,9 +206,14 @@ func (e *engine) exporterStatus() api.ExporterStatus {
 			status.Failed += n
 		}
 	}
-	if lost := status.Dropped + status.Failed; lost > 0 {
+	// What a program lost before it could be exported is missing at the destination all the same.
+	lost := status.Dropped + status.Failed
+	for _, program := range e.manager.Statuses() {
+		lost += program.Stats.Lost + program.Stats.Dropped + program.Stats.Undecodable
+	}
+	if e.losses.recent(lost, time.Now()) {
 		status.Healthy = false
-		status.Reason = fmt.Sprintf("%d log records were lost", lost)
+		status.Reason = fmt.Sprintf("records were lost within the last minute, %d since the start", lost)
 	}
 	return status
 }

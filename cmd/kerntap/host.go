@@ -73,6 +73,8 @@ func (h host) describe() string {
 func (h host) reductions() []string {
 	var missing []string
 	switch {
+	case h.usable != nil: // what is missing then is everything
+		return nil
 	case errors.Is(h.locations, kernel.ErrSymbolsHidden):
 		missing = append(missing, "names of drop locations: add the capability SYSLOG (and kernel.kptr_restrict below 2)")
 	case h.locations != nil:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -15,7 +16,7 @@ import (
 // A real process, a real signal: it ends within a bounded time, with everything flushed and the exit code 0.
 func TestASignalEndsKerntap(t *testing.T) {
 	bpftest.Require(t)
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		var stdout io.Reader
 		code, _, stderr := child(t, func(cmd *exec.Cmd) {
 			read, write := io.Pipe()
@@ -57,5 +58,21 @@ func TestCheckSaysWhatRuns(t *testing.T) {
 	code, stdout, _ = invoke(t, "check", "--programs", "connection")
 	if code != 0 || !strings.Contains(stdout, "✓ tp_btf/inet_sock_set_state") || strings.Contains(stdout, "packet_drop") {
 		t.Errorf("exit code %d:\n%s", code, stdout)
+	}
+}
+
+// As under `kerntap run | head -n 1`: one clear line, and nothing left behind.
+func TestAReaderThatGoesAwayEndsKerntap(t *testing.T) {
+	bpftest.Require(t)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	defer write.Close()
+	code, _, stderr := child(t, func(cmd *exec.Cmd) { cmd.Stdout = write },
+		"run", "--listen", "off", "--console", "text", "--log-level", "error")
+	if code != exitFailed || stderr != "kerntap: standard output was closed by its reader\n" {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
 }

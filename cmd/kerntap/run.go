@@ -35,6 +35,9 @@ func runCommand(env environment) *cobra.Command {
 // watch runs until ctx ends. It takes its addresses before it touches the kernel, and leaves nothing behind in
 // whatever way it ends.
 func watch(ctx context.Context, env environment, c config.Config) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	env.stdout = output{env.stdout, cancel}
 	log := newLogger(env, c)
 	export.RouteSDKErrors(log)
 	engine, err := newEngine(c, log)
@@ -60,8 +63,11 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 	if c.Console == "text" && !c.Disabled {
 		printStart(env.stdout, h, c, engine.manager.Statuses())
 	}
-	err = addresses.serve(ctx, engine.server(log))
-	return errors.Join(err, engine.stop())
+	err = errors.Join(addresses.serve(ctx, engine.server(log)), engine.stop())
+	if errors.Is(context.Cause(ctx), errOutputClosed) {
+		return errOutputClosed
+	}
+	return err
 }
 
 func newLogger(env environment, c config.Config) *slog.Logger {

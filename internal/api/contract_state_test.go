@@ -3,7 +3,7 @@ package api
 const (
 	failed42 = `{"type":"connection","pid":42,"command":"curl","timestamp":"2026-03-01T12:00:01Z",
 		"name":"kerntap.tcp.connection.failed","severity":"WARN","body":"curl could not connect",
-		"attributes":{"kerntap.command":"curl","process.pid":42,"kerntap.errno":111}}`
+		"attributes":{"kerntap.command":"curl","process.pid":42,"kerntap.duration":0.5,"kerntap.errno":111}}`
 	dropped0 = `{"type":"packet_drop","pid":0,"command":"","timestamp":"2026-03-01T12:00:02Z"}`
 	opened7  = `{"type":"connection","pid":7,"command":"sshd","timestamp":"2026-03-01T12:00:03Z"}`
 

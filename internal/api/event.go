@@ -16,7 +16,7 @@ type eventForm struct {
 	Name      string    `json:"name,omitempty"`
 	Severity  string    `json:"severity,omitempty"`
 	Body      string    `json:"body,omitempty"`
-	// Attributes are strings and whole numbers, as the event's log record has them.
+	// Attributes are strings and numbers, as the event's log record has them.
 	Attributes map[string]any `json:"attributes,omitempty"`
 }
 
@@ -39,9 +39,12 @@ func newEventForm(event bpf.BPFEvent) eventForm {
 func attributeForm(attributes []telemetry.Attribute) map[string]any {
 	form := make(map[string]any, len(attributes))
 	for _, a := range attributes {
-		if a.IsInt() {
+		switch {
+		case a.IsInt():
 			form[a.Key] = a.Number()
-		} else {
+		case a.IsFloat():
+			form[a.Key] = a.Real()
+		default:
 			form[a.Key] = a.Text()
 		}
 	}

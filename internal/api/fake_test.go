@@ -68,7 +68,7 @@ func (*describedEvent) Severity() telemetry.Severity { return telemetry.Warn }
 func (*describedEvent) Body() string                 { return "curl could not connect" }
 
 func (e *describedEvent) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
-	return append(e.OwnerAttributes(dst), telemetry.Int(telemetry.Errno, 111))
+	return append(e.OwnerAttributes(dst), telemetry.Int(telemetry.Errno, 111), telemetry.Float(telemetry.Duration, 0.5))
 }
 
 // newEvent happened so many seconds after noon.

@@ -105,6 +105,19 @@ func (p *Program) GetAllEvents() map[uint32][]BPFEvent {
 	return byPID
 }
 
+// Hooks returns the hooks that the program's object names, with what became of each so far. Unlike Status it has an
+// answer before Load.
+func (p *Program) Hooks() ([]Hook, error) {
+	if hooks := p.Status().Hooks; len(hooks) > 0 {
+		return hooks, nil
+	}
+	spec, err := p.spec.Object()
+	if err != nil {
+		return nil, fmt.Errorf("read object of program %s: %w", p.spec.Name, err)
+	}
+	return hooksOf(spec), nil
+}
+
 // Load implements BPFProgram.
 func (p *Program) Load() error {
 	return p.step("load", New, Loaded, func() error {

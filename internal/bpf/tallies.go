@@ -6,8 +6,9 @@ const (
 	fineBuckets   = 120 // of a second each
 	coarseBuckets = 360 // of ten seconds each: an hour
 	coarseWidth   = 10
-	// maxOwners bounds the rows of one bucket; what comes on top is counted without an owner.
-	maxOwners = 1024
+	// maxOwners bounds the rows of one bucket, and with it all of them to some 10 MB an event type; what comes on top is
+	// counted without an owner.
+	maxOwners = 256
 )
 
 // owner is whose occurrences a tally counts.
