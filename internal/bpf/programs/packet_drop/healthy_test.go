@@ -38,6 +38,7 @@ func conversations(t *testing.T) []conversation {
 		{"large upload", "tcp", "127.0.0.1:0", 100, halfCloseThenReadAll(string(large)), readAllThenSend([]byte("done"))},
 		{"a reader that pauses", "tcp", "127.0.0.1:0", 2, pauseThenReadAll, readThenSend(4, bytes.Repeat(large, 20))},
 		{"idle with keep-alive", "tcp", "127.0.0.1:0", 2, idleWithKeepAlive, readThenSend(4, []byte("pong"))},
+		{"AF_UNIX, closed before all is read", "unix", unix + "-unread", 1000, sendThenRead("ping", 2), readThenSend(4, []byte("pong"))},
 		{"AF_UNIX", "unix", unix, 1000, sendThenReadAll("ping"), readThenSend(4, []byte("pong"))},
 	}
 }
@@ -139,6 +140,9 @@ func TestHealthyTrafficHasNoLoss(t *testing.T) {
 				if e.Class() == packet_drop.ClassLoss || e.Detail() != bpf.Counted {
 					t.Errorf("%s: %s", e.Class(), e.Body())
 				}
+			}
+			if c.network == "unix" && len(classes) > 0 {
+				t.Errorf("buffers of AF_UNIX were taken for packets: %v", classes)
 			}
 			t.Logf("%d connections: %v", c.connections, classes)
 		})
