@@ -50,8 +50,8 @@ func floor(b *testing.B, tracepoint string) *ebpf.Program {
 	return program
 }
 
-// attached starts one program of the list and returns its function in the kernel.
-func attached(b *testing.B, name string) *ebpf.Program {
+// attached starts one program of the list and returns one of its functions in the kernel.
+func attached(b *testing.B, name, function string) *ebpf.Program {
 	b.Helper()
 	known := make(map[object]bool)
 	for _, o := range kernelObjects(b) {
@@ -76,9 +76,11 @@ func attached(b *testing.B, name string) *ebpf.Program {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { program.Close() })
-		return program
+		if info, err := program.Info(); err == nil && info.Name == function {
+			return program
+		}
 	}
-	b.Fatalf("program %s is not in the kernel", name)
+	b.Fatalf("function %s of program %s is not in the kernel", function, name)
 	return nil
 }
 
@@ -96,14 +98,14 @@ func perRun(b *testing.B, program *ebpf.Program) float64 {
 }
 
 // compare runs the load under both programs at once: they see the same events on the same machine.
-func compare(b *testing.B, name, tracepoint string, load func()) {
+func compare(b *testing.B, name, function, tracepoint string, load func()) {
 	statistics, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer statistics.Close()
 	bare := floor(b, tracepoint)
-	ours := attached(b, name)
+	ours := attached(b, name, function)
 	b.ResetTimer()
 	load()
 	b.StopTimer()
@@ -115,7 +117,7 @@ func compare(b *testing.B, name, tracepoint string, load func()) {
 func BenchmarkPacketDrop(b *testing.B) {
 	ns := bpftest.NewNamespace(b)
 	ns.Firewall(b, "add table inet t; add chain inet t in { type filter hook input priority 0; }; add rule inet t in udp dport 9 drop")
-	compare(b, "packet_drop", "kfree_skb", func() {
+	compare(b, "packet_drop", "packet_drop_kfr", "kfree_skb", func() {
 		ns.Do(func() {
 			conn, err := net.Dial("udp", "127.0.0.1:9")
 			if err != nil {
@@ -156,7 +158,7 @@ func BenchmarkConnection(b *testing.B) {
 		listener.Close()
 		<-accepted
 	}()
-	compare(b, "connection", "inet_sock_set_state", func() {
+	compare(b, "connection", "connection_stat", "inet_sock_set_state", func() {
 		ns.Do(func() {
 			for range b.N {
 				conn, err := net.Dial("tcp", listener.Addr().String())
@@ -165,6 +167,20 @@ func BenchmarkConnection(b *testing.B) {
 					return
 				}
 				conn.Close()
+			}
+		})
+	})
+}
+
+// BenchmarkConnectionError refuses connections, each of which the kernel reports as an error of a socket.
+func BenchmarkConnectionError(b *testing.B) {
+	ns := bpftest.NewNamespace(b)
+	compare(b, "connection", "connection_erro", "inet_sk_error_report", func() {
+		ns.Do(func() {
+			for range b.N {
+				if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
+					conn.Close()
+				}
 			}
 		})
 	})
