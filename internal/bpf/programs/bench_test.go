@@ -3,6 +3,7 @@ package programs_test
 import (
 	"io"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -76,7 +77,7 @@ func attached(b *testing.B, name, function string) *ebpf.Program {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { program.Close() })
-		if info, err := program.Info(); err == nil && info.Name == function {
+		if info, err := program.Info(); err == nil && strings.HasPrefix(info.Name, function) {
 			return program
 		}
 	}
