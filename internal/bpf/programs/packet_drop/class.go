@@ -40,6 +40,7 @@ var cleanup = map[string]bool{
 	"UNICAST_IN_L2_MULTICAST":  true,
 	"TCP_OFOMERGE":             true,
 	"TCP_OLD_DATA":             true,
+	"TCP_OLD_SEQUENCE":         true, // a duplicate, or the probe of a keep-alive or of a closed window
 	"TCP_RFC7323_PAWS_ACK":     true,
 	"TCP_OLD_ACK":              true,
 	"TCP_TOO_OLD_ACK":          true,
