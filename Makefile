@@ -35,6 +35,10 @@ test: deps ## every test, unprivileged and privileged
 lint: deps ## formatting, vet, staticcheck, and generated files that are up to date
 	@scripts/lint.sh
 
+.PHONY: collector
+collector: ## build a real OpenTelemetry Collector, once (three minutes), and print its path
+	@scripts/collector.sh
+
 .PHONY: bench
 bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh
