@@ -39,6 +39,10 @@ lint: deps ## formatting, vet, staticcheck, and generated files that are up to d
 collector: ## build a real OpenTelemetry Collector, once (three minutes), and print its path
 	@scripts/collector.sh
 
+.PHONY: validate
+validate: ## have that collector validate otel-collector.yaml with every overlay
+	@scripts/validate-collector.sh
+
 .PHONY: bench
 bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh
