@@ -43,6 +43,10 @@ collector: ## build a real OpenTelemetry Collector, once (three minutes), and pr
 validate: ## have that collector validate otel-collector.yaml with every overlay
 	@scripts/validate-collector.sh
 
+.PHONY: demo
+demo: deps build ## show the way from the kernel into a real collector's file, with four connections made for it
+	@scripts/demo.sh
+
 .PHONY: bench
 bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh

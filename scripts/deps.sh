@@ -13,6 +13,7 @@ need nft nftables
 need sysctl procps
 need gcc gcc # for the race detector
 need curl curl
+need ip iproute2 # network namespaces, and ss
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

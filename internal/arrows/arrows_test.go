@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"internal/kernel":                   {},
 	"internal/telemetry":                {},
 	"examples/add-a-program":            {"internal/bpf", "internal/telemetry"},
+	"examples/demo":                     {},
 }
 
 // foreign lists who alone may import a library whose presence would bend an arrow.
