@@ -8,7 +8,7 @@ ROOT    := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME",env)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the static binary bin/kerntap
@@ -47,10 +47,14 @@ validate: ## have that collector validate otel-collector.yaml with every overlay
 demo: deps build ## show the way from the kernel into a real collector's file, with four connections made for it
 	@scripts/demo.sh
 
+.PHONY: test-compose
+test-compose: ## bring examples/docker-compose up with a real engine and look for what it must find
+	@scripts/test-compose.sh
+
 .PHONY: bench
 bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh
 
 .PHONY: clean
 clean: ## remove what build left
-	rm -rf bin
+	rm -rf bin examples/docker-compose/bin

@@ -68,6 +68,7 @@ near ip link set cable up
 far ip link set cable up
 near ip neighbour add 192.0.2.99 dev cable lladdr "$(far cat /sys/class/net/cable/address)"
 near sysctl -qw net.ipv4.tcp_syn_retries=1
+far sysctl -qw net.ipv4.ip_forward=0 # a new namespace has what the host has
 far nft 'add table ip demo; add chain ip demo in { type filter hook input priority 0; };
 	add rule ip demo in tcp dport 8443 counter drop'
 # Named by what they are here, and the kernel knows them by that.
