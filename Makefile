@@ -8,7 +8,7 @@ AS_ROOT := $(if $(SUDO),-exec "sudo env PATH=$$PATH REQUIRE_BPF=1")
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the static binary bin/kerntap
@@ -35,10 +35,26 @@ test: deps ## every test, unprivileged and privileged
 lint: deps ## formatting, vet, staticcheck, and generated files that are up to date
 	@scripts/lint.sh
 
+.PHONY: collector
+collector: ## build a real OpenTelemetry Collector, once (three minutes), and print its path
+	@scripts/collector.sh
+
+.PHONY: validate
+validate: ## have that collector validate otel-collector.yaml with every overlay
+	@scripts/validate-collector.sh
+
+.PHONY: demo
+demo: deps build ## show the way from the kernel into a real collector's file, with four connections made for it
+	@scripts/demo.sh
+
+.PHONY: test-compose
+test-compose: ## bring examples/docker-compose up with a real engine and look for what it must find
+	@scripts/test-compose.sh
+
 .PHONY: bench
 bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh
 
 .PHONY: clean
 clean: ## remove what build left
-	rm -rf bin
+	rm -rf bin examples/docker-compose/bin

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building the BPF objects and the privileged tests need, from Debian's packages and only if it is
 # missing. On other systems it names what is missing and fails.
+# With the word "engine" also a container engine and compose, for scripts/test-compose.sh alone.
 set -eu
 
 missing=""
@@ -13,6 +14,12 @@ need nft nftables
 need sysctl procps
 need gcc gcc # for the race detector
 need curl curl
+need ip iproute2 # network namespaces, and ss
+if [ "${1:-}" = engine ]; then # what scripts/test-compose.sh needs, and nothing else does
+	need dockerd docker.io
+	need iptables iptables # without it the engine has no networks
+	need docker-compose docker-compose
+fi
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -31,6 +31,8 @@ var allowed = map[string][]string{
 	"internal/telemetry":                {},
 	"internal/workload":                 {},
 	"examples/add-a-program":            {"internal/bpf", "internal/telemetry"},
+	"examples/demo":                     {},
+	"examples/docker-compose/workload":  {},
 }
 
 // foreign lists who alone may import a library whose presence would bend an arrow.

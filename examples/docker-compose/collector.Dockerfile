@@ -1,0 +1,4 @@
+# The collector of examples/collector/manifest.yaml. Its configuration is mounted.
+FROM scratch
+COPY otelcol /otelcol
+ENTRYPOINT ["/otelcol"]
