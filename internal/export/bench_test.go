@@ -56,7 +56,7 @@ func BenchmarkHandle(b *testing.B) {
 	}{{"both", benchEvent()}, {"record", records}, {"metrics", measurements}} {
 		b.Run(bench.name, func(b *testing.B) {
 			// Large enough that nothing is dropped, which would be cheaper.
-			p := start(b, Options{QueueSize: 1 << 20}, toFake(&discard{}))
+			p := start(b, Options{QueueSize: 1 << 25}, toFake(&discard{}))
 			b.ReportAllocs()
 			for b.Loop() {
 				p.Handle(bench.event)

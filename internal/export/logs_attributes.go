@@ -14,6 +14,7 @@ import (
 // all at once. The SDK's logger would add them one by one and let the record grow five times on the way, which is most
 // of what a record costs.
 type attributeAdder struct {
+	passive
 	attributes []attribute.KeyValue
 }
 
@@ -32,15 +33,6 @@ func (a *attributeAdder) OnEmit(_ context.Context, r *sdklog.Record) error {
 	r.AddAttributes(a.attributes...)
 	return nil
 }
-
-// Enabled has no opinion of its own.
-func (*attributeAdder) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
-
-// ForceFlush has nothing to do.
-func (*attributeAdder) ForceFlush(context.Context) error { return nil }
-
-// Shutdown has nothing to do.
-func (*attributeAdder) Shutdown(context.Context) error { return nil }
 
 func keyValue(a telemetry.Attribute) attribute.KeyValue {
 	switch {

@@ -39,8 +39,8 @@ type Options struct {
 	ResourceAttributes map[string]string
 	// Programs tells the truth about the programs; without it there is no self-telemetry.
 	Programs func() []bpf.Status
-	// QueueSize is the most log records that wait for one destination or are on their way to it; 0 means 65,536. Memory
-	// follows what really waits.
+	// QueueSize is the most events whose log records wait for one destination or are on their way to it; 0 means
+	// 65,536. Memory follows what really waits.
 	QueueSize int
 
 	// now and location are the clock and the time zone that tests replace.

@@ -2,6 +2,9 @@
 //
 // Its laws: events describe themselves, so nothing here knows a program; Handle never waits for an exporter; every log
 // record ends as exported, failed or dropped and is counted as that; one destination's failure is its own.
+//
+// What waits for a destination waits as events; records are made of a batch of them when it is exported. A full queue of
+// 65,536 takes 2 MiB, and 12 MiB with the events if the storage has forgotten all of them (BenchmarkFullQueue).
 package export
 
 import (
@@ -61,15 +64,14 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 		return nil, err
 	}
 	p := &Pipeline{handler: handler, stopped: make(chan struct{})}
-	var queues []*queue
+	res := newResource(o)
+	p.logs = &logAdapter{now: o.now}
 	var exporters []*metricExporter
 	for _, d := range to {
-		out := outlet{name: d.name, logs: newQueue(d, o), metrics: newMetricExporter(d, o)}
+		out := outlet{name: d.name, logs: newQueue(d, o, res), metrics: newMetricExporter(d, o)}
 		p.outlets = append(p.outlets, out)
-		queues, exporters = append(queues, out.logs), append(exporters, out.metrics)
+		p.logs.queues, exporters = append(p.logs.queues, out.logs), append(exporters, out.metrics)
 	}
-	res := newResource(o)
-	p.logs = newLogAdapter(o, res, queues)
 	p.meters = newMeterProvider(o, res, exposition, exporters)
 	meter := p.meters.Meter(scopeName,
 		metric.WithInstrumentationVersion(o.Version), metric.WithSchemaURL(semconv.SchemaURL))

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	sdklog "go.opentelemetry.io/otel/sdk/log"
 )
 
 // dropReportEvery is the shortest time between two warnings of dropped records.
@@ -24,9 +22,6 @@ func (q *queue) run(interval time.Duration) {
 			q.exportHeld(false)
 		case <-ticker.C:
 			q.exportHeld(true)
-		case flushed := <-q.flush:
-			q.exportHeld(true)
-			close(flushed)
 		case <-q.stop:
 			q.lastErr = nil
 			q.exportHeld(true)
@@ -51,7 +46,7 @@ func (q *queue) exportHeld(partial bool) {
 }
 
 // take returns the oldest batch and whether it is a full one.
-func (q *queue) take(partial bool) (batch []sdklog.Record, full bool) {
+func (q *queue) take(partial bool) (batch []pending, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.full) > 0 {
@@ -66,8 +61,8 @@ func (q *queue) take(partial bool) (batch []sdklog.Record, full bool) {
 }
 
 // export tries one batch and enters the result.
-func (q *queue) export(batch []sdklog.Record) {
-	err := q.exporter.Export(q.ctx, batch)
+func (q *queue) export(batch []pending) {
+	err := q.exporter.Export(q.ctx, q.maker.records(batch))
 	exported := len(batch)
 	if err != nil {
 		exported = 0

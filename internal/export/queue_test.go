@@ -142,19 +142,6 @@ func TestRecordsDoNotWaitLongerThanTheInterval(t *testing.T) {
 	})
 }
 
-func TestForceFlushTriesEverything(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := start(t, Options{}, toFake(&fakeExporter{}))
-		p.Handle(anEvent(0))
-		if err := p.outlets[0].logs.ForceFlush(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if n := p.Status()[0].Logs.Exported; n != 1 {
-			t.Errorf("%d records exported", n)
-		}
-	})
-}
-
 func TestFailedRecordsAreCountedByCause(t *testing.T) {
 	for name, test := range map[string]struct {
 		err    error
