@@ -41,8 +41,10 @@ type MetricStatus struct {
 type Status struct {
 	// Destination is where the signals go, "console text" for example.
 	Destination string
-	Logs        LogStatus
-	Metrics     MetricStatus
+	// Waiting tells that the collector did not take the last request and that kerntap tries again.
+	Waiting bool
+	Logs    LogStatus
+	Metrics MetricStatus
 }
 
 // clone returns a status that shares no map with s.

@@ -42,11 +42,12 @@ type outlet struct {
 	name    string
 	logs    *queue
 	metrics *metricExporter
+	reach   *reachability
 }
 
 // status is the truth about the outlet; a signal that does not go there has none.
 func (o outlet) status() Status {
-	status := Status{Destination: o.name}
+	status := Status{Destination: o.name, Waiting: o.reach.isWaiting()}
 	if o.logs != nil {
 		status.Logs = o.logs.Status()
 	}
@@ -80,7 +81,7 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 	p.logs = &logAdapter{now: o.now}
 	var exporters []*metricExporter
 	for _, d := range to {
-		out := outlet{name: d.name}
+		out := outlet{name: d.name, reach: d.reach}
 		if d.logs != nil {
 			out.logs = newQueue(d, o, res)
 			p.logs.queues = append(p.logs.queues, out.logs)

@@ -54,4 +54,6 @@ func TestSizesOfValuesThatEventsDoNotHave(t *testing.T) {
 	}
 }
 
-func wireSize(r sdklog.Record) int { return (&plog.ProtoMarshaler{}).LogsSize(toLogs([]sdklog.Record{r})) }
+func wireSize(r sdklog.Record) int {
+	return (&plog.ProtoMarshaler{}).LogsSize(toLogs([]sdklog.Record{r}))
+}
