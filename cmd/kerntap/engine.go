@@ -43,21 +43,12 @@ func newEngine(env environment, c config.Config, log *slog.Logger) (*engine, err
 		return nil, err
 	}
 	e.session.SelfPID = selfPID(log)
-	console := c.Console
-	if c.Disabled {
-		console = export.ConsoleOff
+	options, err := exportOptions(c)
+	if err != nil {
+		return nil, usageError{err}
 	}
-	var err error
-	e.pipeline, err = export.New(export.Options{
-		Console:            console,
-		Out:                env.stdout,
-		Log:                log,
-		MetricInterval:     c.MetricInterval,
-		ServiceName:        c.ServiceName,
-		Version:            version,
-		ResourceAttributes: c.ResourceAttributes,
-		Programs:           e.manager.Statuses,
-	})
+	options.Out, options.Log, options.Programs = env.stdout, log, e.manager.Statuses
+	e.pipeline, err = export.New(options)
 	if err != nil {
 		return nil, fmt.Errorf("set up export: %w", err)
 	}
@@ -142,29 +133,4 @@ func (e *engine) server(log *slog.Logger) *api.Server {
 		Version:  version,
 		Log:      log,
 	})
-}
-
-// exporterStatus sums the destinations: what one of them lost is lost.
-func (e *engine) exporterStatus() api.ExporterStatus {
-	status := api.ExporterStatus{Name: "none", Healthy: true}
-	for i, destination := range e.pipeline.Status() {
-		if i == 0 {
-			status.Name = destination.Destination
-		} else {
-			status.Name += ", " + destination.Destination
-		}
-		status.Emitted += destination.Logs.Emitted
-		status.Exported += destination.Logs.Exported
-		for _, n := range destination.Logs.Dropped {
-			status.Dropped += n
-		}
-		for _, n := range destination.Logs.Failed {
-			status.Failed += n
-		}
-	}
-	if lost := status.Dropped + status.Failed; lost > 0 {
-		status.Healthy = false
-		status.Reason = fmt.Sprintf("%d log records were lost", lost)
-	}
-	return status
 }
