@@ -10,6 +10,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
 var protocols = [...]string{ProtocolGRPC, ProtocolHTTP}
@@ -156,19 +158,61 @@ func TestHeadersAndCompression(t *testing.T) {
 		var collector receiver
 		o := soon(protocol, collector.start(t, protocol, "127.0.0.1:0"))
 		o.LogsOTLP.Headers, o.LogsOTLP.Gzip = map[string]string{"x-api-key": "secret"}, true
-		o.MetricsOTLP = nil
+		o.MetricsOTLP.Headers, o.MetricsOTLP.Gzip = o.LogsOTLP.Headers, true
 		t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=other")
 		t.Setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere")
 		p := begin(t, o)
+		check := func(signal string) {
+			t.Helper()
+			collector.mu.Lock()
+			defer collector.mu.Unlock()
+			if collector.headers["X-Api-Key"] != "secret" || collector.encoding != "gzip" {
+				t.Errorf("%s: headers %v, encoding %q", signal, collector.headers, collector.encoding)
+			}
+		}
 		p.Handle(anEvent(0))
 		collector.await(t, 1)
-		collector.mu.Lock()
-		defer collector.mu.Unlock()
-		if collector.headers["X-Api-Key"] != "secret" {
-			t.Errorf("headers %v", collector.headers)
+		check("logs")
+		if err := p.Shutdown(t.Context()); err != nil || len(collector.metrics) != 1 {
+			t.Errorf("%d requests with metrics, %v", len(collector.metrics), err)
 		}
-		if protocol == ProtocolHTTP && collector.encoding != "gzip" {
-			t.Errorf("encoding %q", collector.encoding)
+		check("metrics")
+	})
+}
+
+func TestASocketAsCollector(t *testing.T) {
+	var collector receiver
+	address := "unix://" + t.TempDir() + "/otlp.sock"
+	collector.start(t, ProtocolGRPC, address)
+	p := begin(t, soon(ProtocolGRPC, address))
+	p.Handle(anEvent(0))
+	collector.await(t, 1)
+}
+
+func TestCollectorsGetTheFormOfMetricsThatTheyAreToGet(t *testing.T) {
+	each(t, func(t *testing.T, protocol string) {
+		for temporality, want := range map[string]pmetric.AggregationTemporality{
+			TemporalityCumulative: pmetric.AggregationTemporalityCumulative,
+			TemporalityDelta:      pmetric.AggregationTemporalityDelta,
+			TemporalityLowMemory:  pmetric.AggregationTemporalityDelta,
+		} {
+			var collector receiver
+			o := soon(protocol, collector.start(t, protocol, "127.0.0.1:0"))
+			o.Temporality, o.ExponentialHistograms, o.MetricInterval = temporality, temporality == TemporalityDelta, time.Hour
+			p := begin(t, o)
+			p.Handle(benchEvent())
+			if err := p.Shutdown(t.Context()); err != nil || len(collector.metrics) != 1 {
+				t.Fatalf("%s: %d requests, %v", temporality, len(collector.metrics), err)
+			}
+			for _, m := range collector.metrics[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+				switch {
+				case m.Name() == telemetry.TCPConnections.Name && m.Sum().AggregationTemporality() != want:
+					t.Errorf("%s: %s", temporality, m.Sum().AggregationTemporality())
+				case m.Name() == telemetry.TCPConnectDuration.Name &&
+					(m.Type() == pmetric.MetricTypeExponentialHistogram) != o.ExponentialHistograms:
+					t.Errorf("%s: %s", temporality, m.Type())
+				}
+			}
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 )
 
 // patience bounds what a test waits for.
@@ -49,7 +51,11 @@ type metricsService struct {
 // start listens on an address, "127.0.0.1:0" for any, and returns it.
 func (r *receiver) start(tb testing.TB, protocol, address string) string {
 	tb.Helper()
-	listener, err := net.Listen("tcp", address)
+	network := "tcp"
+	if path, isUnix := strings.CutPrefix(address, "unix://"); isUnix {
+		network, address = "unix", path
+	}
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -68,7 +74,7 @@ func (r *receiver) start(tb testing.TB, protocol, address string) string {
 func (r *receiver) stop() { r.stopped() }
 
 func (r *receiver) serveGRPC(listener net.Listener) {
-	var options []grpc.ServerOption
+	options := []grpc.ServerOption{grpc.StatsHandler(&encodings{r})}
 	if r.tls != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(r.tls)))
 	}
@@ -128,11 +134,22 @@ func (r *receiver) keepMetadata(ctx context.Context) {
 	for name, values := range md {
 		r.headers[http.CanonicalHeaderKey(name)] = values[0]
 	}
-	r.encoding = ""
-	if names := md.Get("grpc-encoding"); len(names) > 0 {
-		r.encoding = names[0]
+}
+
+// encodings keeps how gRPC requests were compressed: their handlers are not told.
+type encodings struct{ *receiver }
+
+func (e *encodings) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if header, ok := s.(*stats.InHeader); ok {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.encoding = header.Compression
 	}
 }
+
+func (*encodings) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (*encodings) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (*encodings) HandleConn(context.Context, stats.ConnStats)                       {}
 
 func (r *receiver) signal() {
 	select {
