@@ -18,6 +18,12 @@ echo
 echo "== program channel to storage and adapters, no network (bar: 300,000 events a second)"
 go test -run '^$' -bench 'Chain' -benchmem -count 5 ./internal/export | grep '^Benchmark'
 echo
+echo "== OTLP over gRPC to a receiver in this process (bar: 14 µs of CPU a record, none lost at 30,000 a second)"
+go test -run '^$' -bench 'Collector' -benchmem -count 5 ./internal/export | grep '^Benchmark'
+echo
+echo "== memory of a full queue of 65,536 events"
+go test -run '^$' -bench 'FullQueue' -benchtime 3x ./internal/export | grep '^Benchmark'
+echo
 echo "== BPF time a run, beside a bare counting program on the same hook in the same run"
 REQUIRE_BPF=1 go test $as_root -run '^$' -bench 'PacketDrop|Connection' -benchtime 50000x -count 5 ./internal/bpf/programs | grep '^Benchmark'
 echo

@@ -53,21 +53,12 @@ func newEngine(c config.Config, log *slog.Logger) (*engine, error) {
 
 // export starts the pipeline to wherever the configuration sends telemetry.
 func (e *engine) export(env environment, c config.Config) error {
-	console := c.Console
-	if c.Disabled {
-		console = export.ConsoleOff
+	options, err := exportOptions(c)
+	if err != nil {
+		return usageError{err}
 	}
-	var err error
-	e.pipeline, err = export.New(export.Options{
-		Console:            console,
-		Out:                env.stdout,
-		Log:                e.log,
-		MetricInterval:     c.MetricInterval,
-		ServiceName:        c.ServiceName,
-		Version:            version,
-		ResourceAttributes: c.ResourceAttributes,
-		Programs:           e.manager.Statuses,
-	})
+	options.Out, options.Log, options.Programs = env.stdout, e.log, e.manager.Statuses
+	e.pipeline, err = export.New(options)
 	if err != nil {
 		return fmt.Errorf("set up export: %w", err)
 	}
@@ -186,34 +177,4 @@ func (e *engine) server(log *slog.Logger) *api.Server {
 		Version:  version,
 		Log:      log,
 	})
-}
-
-// exporterStatus sums the destinations: what one of them lost is lost.
-func (e *engine) exporterStatus() api.ExporterStatus {
-	status := api.ExporterStatus{Name: "none", Healthy: true}
-	for i, destination := range e.pipeline.Status() {
-		if i == 0 {
-			status.Name = destination.Destination
-		} else {
-			status.Name += ", " + destination.Destination
-		}
-		status.Emitted += destination.Logs.Emitted
-		status.Exported += destination.Logs.Exported
-		for _, n := range destination.Logs.Dropped {
-			status.Dropped += n
-		}
-		for _, n := range destination.Logs.Failed {
-			status.Failed += n
-		}
-	}
-	// What a program lost before it could be exported is missing at the destination all the same.
-	lost := status.Dropped + status.Failed
-	for _, program := range e.manager.Statuses() {
-		lost += program.Stats.Lost + program.Stats.Dropped + program.Stats.Undecodable
-	}
-	if e.losses.recent(lost, time.Now()) {
-		status.Healthy = false
-		status.Reason = fmt.Sprintf("records were lost within the last minute, %d since the start", lost)
-	}
-	return status
 }

@@ -63,6 +63,9 @@ func TestBadCommandLinesAreRefusedWithOneLine(t *testing.T) {
 			args: []string{"run", "--config", file}, want: "programs.connection.recrods"},
 		{name: "bad program value", file: "programs: {packet_drop: {records: [lost]}}",
 			args: []string{"run", "--config", file}, want: `programs.packet_drop.records: "lost"`},
+		{name: "bad endpoint", args: []string{"run", "--otlp-endpoint", "collector"}, want: "--otlp-endpoint:"},
+		{name: "no certificate", file: "otlp: {certificate: /nowhere.pem}", args: []string{"run", "--config", file},
+			want: "otlp certificate: open /nowhere.pem"},
 		{name: "no file", args: []string{"run", "--config", file + "x"}, want: "--config"},
 		{name: "surplus argument", args: []string{"version", "now"}, want: "now"},
 	} {

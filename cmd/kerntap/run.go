@@ -62,6 +62,8 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 	engine.disregard(addresses)
 	if c.Console == "text" && !c.Disabled {
 		printStart(env.stdout, h, c, engine.manager.Statuses())
+	} else {
+		log.Info("kerntap watches this host", "telemetry", describeTelemetry(c), "api", describeAddress(c.Listen))
 	}
 	err = errors.Join(addresses.serve(ctx, engine.server(log)), engine.stop())
 	if errors.Is(context.Cause(ctx), errOutputClosed) {

@@ -26,6 +26,7 @@ func printStart(out io.Writer, h host, c config.Config, statuses []bpf.Status) {
 		{"scope", describeScope(c.Scope)},
 		{"privileges", h.describe()},
 		{"missing", orNothing(h.reductions())},
+		{"telemetry", describeTelemetry(c)},
 		{"local API", describeAddress(c.Listen)},
 		{"try", "curl 127.0.0.1:1   (nobody listens there: the refused connection shows up below)"},
 	}

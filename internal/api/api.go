@@ -45,6 +45,8 @@ type ExporterStatus struct {
 	// Dropped found a queue full, Failed were refused or could not be sent.
 	Dropped uint64 `json:"dropped"`
 	Failed  uint64 `json:"failed"`
+	// Causes says why the dropped and the failed did not leave kerntap.
+	Causes map[string]uint64 `json:"causes,omitempty"`
 }
 
 // Options are what a Server asks and says. All functions must be safe for concurrent use and must not block.

@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 // foreign lists who alone may import a library whose presence would bend an arrow.
 var foreign = map[string][]string{
 	"go.opentelemetry.io/":    {"internal/export"},
+	"google.golang.org/":      {"internal/export"},
 	"github.com/prometheus/":  {"internal/export"},
 	"github.com/spf13/cobra":  {"cmd/kerntap"},
 	"go.yaml.in/yaml":         {"internal/config"},

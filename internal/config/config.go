@@ -22,6 +22,8 @@ type Config struct {
 	ProbeListen string
 	// Console is what is printed on standard output: text (for people), json (OTLP), or "" for nothing.
 	Console string
+	// OTLP is the way to collectors.
+	OTLP OTLP
 	// MetricInterval is the time between two exports of metrics.
 	MetricInterval time.Duration
 	// LogLevel is the least severe level of kerntap's own diagnostics: debug, info, warn or error.
@@ -52,7 +54,7 @@ type Storage struct {
 func Default(known ...string) Config {
 	c := Config{
 		Listen:             "127.0.0.1:4319",
-		Console:            "text",
+		OTLP:               defaultOTLP(),
 		MetricInterval:     10 * time.Second,
 		LogLevel:           "info",
 		ServiceName:        "kerntap",
@@ -88,6 +90,11 @@ func (c *Config) Validate() error {
 	if c.Listen != "" && c.Listen == c.ProbeListen && !anyPort(c.Listen) {
 		return fmt.Errorf("listen and probe_listen are both %q: give each its own, or leave probe_listen out (the API "+
 			"serves the probes too)", c.Listen)
+	}
+	for _, signal := range []func() (Signal, error){c.LogSignal, c.MetricSignal} {
+		if _, err := signal(); err != nil {
+			return err
+		}
 	}
 	if len(c.Programs) > 0 && len(c.Enabled()) == 0 {
 		return errors.New("no program is enabled: enable at least one of " + list(slices.Sorted(maps.Keys(c.Programs))))

@@ -14,7 +14,7 @@ func TestDefaultIsValidAndComplete(t *testing.T) {
 		t.Fatalf("the defaults are not valid: %v", err)
 	}
 	want := Config{
-		Listen: "127.0.0.1:4319", Console: "text", Scope: "host", MetricInterval: 10 * time.Second, LogLevel: "info",
+		Listen: "127.0.0.1:4319", OTLP: defaultOTLP(), Scope: "host", MetricInterval: 10 * time.Second, LogLevel: "info",
 		ServiceName: "kerntap", ResourceAttributes: map[string]string{},
 		Storage: Storage{Records: 10000, Retention: time.Hour},
 		Programs: map[string]Program{
@@ -93,9 +93,11 @@ func TestOptionsTellTheDefaults(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"listen": "127.0.0.1:4319", "probe_listen": "off", "console": "text", "metric_interval": "10s",
+		"listen": "127.0.0.1:4319", "probe_listen": "off", "console": "none", "metric_interval": "10s",
 		"log_level": "info", "service_name": "kerntap", "OTEL_SDK_DISABLED": "false", "storage.records": "10000",
-		"storage.retention": "1h", "scope": "host",
+		"storage.retention": "1h", "scope": "host", "otlp.logs.delay": "1s", "otlp.logs.export_timeout": "5m", "otlp.logs.queue": "65536",
+		"otlp.logs.batch": "512", "otlp.metrics.export_timeout": "30s", "otlp.metrics.temporality": "cumulative",
+		"otlp.metrics.histograms": "explicit_bucket_histogram",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("defaults %v\nwant %v", got, want)

@@ -41,22 +41,22 @@ func (e environment) apply(c *Config) error {
 		if option.otelSet != nil {
 			standard = option.otelSet
 		}
-		if err := e.set(c, option.OTelEnv, standard); err != nil {
+		if err := e.set(c, option, option.OTelEnv, standard); err != nil {
 			return err
 		}
-		if err := e.set(c, option.Env, option.value.set); err != nil {
+		if err := e.set(c, option, option.Env, option.value.set); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e environment) set(c *Config, name string, set func(*Config, string) error) error {
+func (e environment) set(c *Config, option Option, name string, set func(*Config, string) error) error {
 	text, found := e[name]
 	if !found || set == nil {
 		return nil
 	}
-	if err := set(c, text); err != nil {
+	if err := option.apply(c, set, text); err != nil {
 		return fmt.Errorf("environment %s: %w", name, err)
 	}
 	return nil

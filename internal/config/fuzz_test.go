@@ -31,7 +31,11 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		c.Programs["packet_drop"] = Program{Enabled: true}
-		if err := c.Validate(); err != nil && !strings.HasPrefix(err.Error(), "listen and probe_listen") {
+		// What options say together is checked once all layers are there, so these errors name keys and no file.
+		together := func(text string) bool {
+			return strings.HasPrefix(text, "listen and probe_listen") || strings.HasPrefix(text, "otlp.")
+		}
+		if err := c.Validate(); err != nil && !together(err.Error()) {
 			t.Errorf("%q is accepted and not valid: %v", yaml, err)
 		}
 	})
@@ -54,6 +58,27 @@ func FuzzResourceAttributes(f *testing.F) {
 		for key, value := range c.ResourceAttributes {
 			if again.ResourceAttributes[key] != value {
 				t.Errorf("%q: %q is %q, then %q", text, key, value, again.ResourceAttributes[key])
+			}
+		}
+	})
+}
+
+func FuzzEndpoint(f *testing.F) {
+	for _, text := range []string{"c:1", "http://c", "https://[::1]:1/a/", "unix:///run/c", "http://%zz", "c:1/a"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := parseEndpoint(text); err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r") {
+				t.Errorf("%q is refused with %q", text, err)
+			}
+			return
+		}
+		for _, protocol := range []string{ProtocolGRPC, ProtocolHTTP} {
+			c := Default()
+			c.OTLP.General.Endpoint, c.OTLP.General.Protocol = text, protocol
+			if s, err := c.LogSignal(); err == nil && (s.Endpoint == "" || !s.Send) {
+				t.Errorf("%s to %q becomes %+v", protocol, text, s)
 			}
 		}
 	})

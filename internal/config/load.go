@@ -73,7 +73,7 @@ func (s Source) applyFlags(c *Config) error {
 		if !set || option.value.set == nil {
 			continue
 		}
-		if err := option.value.set(c, text); err != nil {
+		if err := option.apply(c, option.value.set, text); err != nil {
 			return fmt.Errorf("--%s: %w", option.Flag, err)
 		}
 	}

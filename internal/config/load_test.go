@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -32,7 +33,7 @@ type precedence struct {
 
 func precedences() map[string]precedence {
 	const listen, probe = "127.0.0.1:4319", ""
-	return map[string]precedence{
+	all := map[string]precedence{
 		"listen": {
 			get:  func(c Config) any { return c.Listen },
 			none: listen, file: "0.0.0.0:1", own: "[::1]:2", flag: "",
@@ -46,7 +47,7 @@ func precedences() map[string]precedence {
 		},
 		"console": {
 			get:  func(c Config) any { return c.Console },
-			none: "text", file: "json", own: "", flag: "text",
+			none: "", file: "json", own: "", flag: "text",
 			yaml: "console: json", ownN: "KERNTAP_CONSOLE", ownT: "none", flagName: "console", flagText: "text",
 		},
 		"scope": {
@@ -97,6 +98,8 @@ func precedences() map[string]precedence {
 			flagName: "programs", flagText: "packet_drop, connection",
 		},
 	}
+	maps.Copy(all, sendingPrecedences())
+	return all
 }
 
 func TestFlagsWinOverEnvironmentOverFileOverDefaults(t *testing.T) {
@@ -151,7 +154,7 @@ func TestEveryOptionHasAPrecedenceTest(t *testing.T) {
 
 func TestWhereTheFileIsNamed(t *testing.T) {
 	inFolder(t, "console: json\n")
-	if err := os.WriteFile("other.yaml", []byte("console: none\n"), 0o600); err != nil {
+	if err := os.WriteFile("other.yaml", []byte("console: text\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	other := []string{"KERNTAP_CONFIG=other.yaml"}
@@ -160,11 +163,11 @@ func TestWhereTheFileIsNamed(t *testing.T) {
 		source Source
 		want   string
 	}{
-		"nowhere":          {Source{}, "text"},
-		"environment":      {Source{Environ: other}, ""},
+		"nowhere":          {Source{}, ""},
+		"environment":      {Source{Environ: other}, "text"},
 		"flag":             {Source{Environ: other, Flags: flag}, "json"},
 		"source":           {Source{Environ: other, File: "kerntap.yaml"}, "json"},
-		"an empty setting": {Source{Environ: []string{"KERNTAP_CONFIG="}}, "text"},
+		"an empty setting": {Source{Environ: []string{"KERNTAP_CONFIG="}}, ""},
 	} {
 		if c, err := Load(tc.source); err != nil || c.Console != tc.want {
 			t.Errorf("%s: console %q, %v, want %q", name, c.Console, err, tc.want)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type Option struct {
 
 	value   value
 	otelSet func(c *Config, text string) error
+	// general tells that the option holds for both signals. Where it is set, it wins over what lower layers set for one.
+	general bool
 	// setEntry sets one entry of an option that is a mapping in the YAML file.
 	setEntry func(c *Config, key, text string) error
 }
@@ -38,7 +41,7 @@ func Options() []Option {
 
 // options is the one table. Within the environment and within the flags, later rows win over earlier ones.
 func options() []Option {
-	return slices.Concat(serving(), reporting(), keeping())
+	return slices.Concat(serving(), reporting(), sending(), keeping())
 }
 
 // serving is where kerntap is configured and asked.
@@ -61,14 +64,15 @@ func serving() []Option {
 func reporting() []Option {
 	return []Option{{
 		Key: "console", Flag: "console", Env: "KERNTAP_CONSOLE",
-		Help:  "what to print on standard output: text, json (OTLP, one request a line), or none",
+		Help: "what to print on standard output: text, json (OTLP, one request a line), or none; then nothing goes to a " +
+			"collector unless an OTLP option is set",
 		value: bind(func(c *Config) *string { return &c.Console }, parseConsole, orElse("none")),
 	}, {
 		Key: "metric_interval", Flag: "metric-interval", Env: "KERNTAP_METRIC_INTERVAL",
 		OTelEnv: "OTEL_METRIC_EXPORT_INTERVAL",
 		Help:    "time between two exports of metrics, 100ms to 1h (OTEL_METRIC_EXPORT_INTERVAL: in milliseconds)",
 		value:   bind(func(c *Config) *time.Duration { return &c.MetricInterval }, parseMetricInterval, formatDuration),
-		otelSet: bind(func(c *Config) *time.Duration { return &c.MetricInterval }, parseMilliseconds, formatDuration).set,
+		otelSet: bind(func(c *Config) *time.Duration { return &c.MetricInterval }, milliseconds(parseMetricInterval), formatDuration).set,
 	}, {
 		Key: "log_level", Flag: "log-level", Env: "KERNTAP_LOG_LEVEL",
 		Help:  "least severe level of kerntap's own diagnostics: debug, info, warn or error",
@@ -128,6 +132,23 @@ func bind[T any](field func(*Config) *T, parse func(string) (T, error), format f
 			return err
 		},
 	}
+}
+
+// apply sets the option from the environment or a flag.
+func (o *Option) apply(c *Config, set func(*Config, string) error, text string) error {
+	if err := set(c, text); err != nil || !o.general {
+		return err
+	}
+	// Within a layer a signal's own option comes later and wins again.
+	name := strings.TrimPrefix(o.Key, "otlp")
+	for _, other := range options() {
+		if other.Key == "otlp.logs"+name || other.Key == "otlp.metrics"+name {
+			if err := other.value.set(c, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // name is what an error calls an option that was set nowhere in particular.

@@ -11,13 +11,13 @@ func TestLoadRefusesInTheFile(t *testing.T) {
 	for _, tc := range []struct{ yaml, want string }{
 		{"\n\nlisen: off\n", `kerntap.yaml:3: unknown key "lisen" (did you mean "listen"?)`},
 		{"nonsense: 1\n", `kerntap.yaml:1: unknown key "nonsense" (known: "console", "listen", "log_level", ` +
-			`"metric_interval", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage")`},
+			`"metric_interval", "otlp", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage")`},
 		{"storage:\n  recrods: 1\n", `kerntap.yaml:2: unknown key "storage.recrods" (did you mean "storage.records"?)`},
 		{"storage.records: 1\n", `kerntap.yaml:1: unknown key "storage.records" (known: "console", ` +
-			`"listen", "log_level", "metric_interval", "probe_listen", "programs", "resource_attributes", ` +
+			`"listen", "log_level", "metric_interval", "otlp", "probe_listen", "programs", "resource_attributes", ` +
 			`"scope", "service_name", "storage")`},
 		{"config: x\n", `kerntap.yaml:1: unknown key "config" (known: "console", "listen", "log_level", "metric_interval", ` +
-			`"probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage")`},
+			`"otlp", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage")`},
 		{"<<: {listen: off}\n", "kerntap.yaml:1: merge keys are not supported"},
 		{"listen: off\n\nlisten: off\n", `kerntap.yaml:3: duplicate key "listen" (first on line 1)`},
 		{"storage:\n  records: 100\n  records: 100\n",
@@ -104,9 +104,9 @@ func TestLoadRefusesInTheEnvironment(t *testing.T) {
 		"KERNTAP_LISTN=off": "environment KERNTAP_LISTN: no such variable (did you mean KERNTAP_LISTEN?)",
 		"KERNTAP_UNRELATED_WORDS=1": "environment KERNTAP_UNRELATED_WORDS: no such variable (known: KERNTAP_CONFIG, " +
 			"KERNTAP_LISTEN, KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, " +
-			"KERNTAP_SCOPE, KERNTAP_PROGRAMS)",
+			"KERNTAP_OTLP_ENDPOINT, KERNTAP_SCOPE, KERNTAP_PROGRAMS)",
 		"KERNTAP_PORT=4319": "environment KERNTAP_PORT: no such variable (known: KERNTAP_CONFIG, KERNTAP_LISTEN, " +
-			"KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, KERNTAP_SCOPE, KERNTAP_PROGRAMS)",
+			"KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, KERNTAP_OTLP_ENDPOINT, KERNTAP_SCOPE, KERNTAP_PROGRAMS)",
 		"KERNTAP_CONSOLE=xml":          `environment KERNTAP_CONSOLE: "xml" is not one of text, json, none`,
 		"KERNTAP_METRIC_INTERVAL=1000": `environment KERNTAP_METRIC_INTERVAL: "1000" is not a duration (example: 10s)`,
 		"OTEL_METRIC_EXPORT_INTERVAL=10s": `environment OTEL_METRIC_EXPORT_INTERVAL: "10s" is not a number of ` +
@@ -114,6 +114,34 @@ func TestLoadRefusesInTheEnvironment(t *testing.T) {
 		"OTEL_METRIC_EXPORT_INTERVAL=10": `environment OTEL_METRIC_EXPORT_INTERVAL: "10ms" is not between 100ms and 1h`,
 		"OTEL_METRIC_EXPORT_INTERVAL=99999999999999999999": `environment OTEL_METRIC_EXPORT_INTERVAL: ` +
 			`"99999999999999999999" is not a number of milliseconds (example: 10000)`,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=collector": `environment OTEL_EXPORTER_OTLP_ENDPOINT: "collector" is not an endpoint ` +
+			`(examples: localhost:4317, https://collector:4318, unix:///run/otel.sock)`,
+		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=ftp://c:1": `environment OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: "ftp://c:1" has not ` +
+			`one of the schemes http, https, unix`,
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=c:0": `environment OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "c:0" has no port ` +
+			`from 1 to 65535 (example: localhost:4317)`,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://u:p@c:1": "environment OTEL_EXPORTER_OTLP_ENDPOINT: a user, a query or a " +
+			"fragment has no place in an endpoint (credentials go into the headers)",
+		"OTEL_EXPORTER_OTLP_PROTOCOL=http/json": `environment OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" is not one of ` +
+			`grpc, http/protobuf`,
+		"OTEL_EXPORTER_OTLP_HEADERS=secret": "environment OTEL_EXPORTER_OTLP_HEADERS: a header is not name=value",
+		"OTEL_EXPORTER_OTLP_HEADERS=a=%zz": `environment OTEL_EXPORTER_OTLP_HEADERS: the value of "a" is not ` +
+			`percent-encoded (% itself is %25)`,
+		"OTEL_EXPORTER_OTLP_HEADERS=a b=c": `environment OTEL_EXPORTER_OTLP_HEADERS: "a b" is not the name of a header`,
+		"OTEL_EXPORTER_OTLP_HEADERS=a=%0a": `environment OTEL_EXPORTER_OTLP_HEADERS: the value of "a" has characters ` +
+			`other than printable ASCII`,
+		"OTEL_EXPORTER_OTLP_TIMEOUT=10s": `environment OTEL_EXPORTER_OTLP_TIMEOUT: "10s" is not a number of milliseconds ` +
+			`(example: 10000)`,
+		"OTEL_EXPORTER_OTLP_COMPRESSION=zstd": `environment OTEL_EXPORTER_OTLP_COMPRESSION: "zstd" is not one of gzip, none`,
+		"OTEL_EXPORTER_OTLP_INSECURE=1":       `environment OTEL_EXPORTER_OTLP_INSECURE: "1" is not one of true, false`,
+		"OTEL_EXPORTER_OTLP_CLIENT_KEY=k":     "otlp.logs: client_certificate and client_key go together",
+		"OTEL_LOGS_EXPORTER=zipkin":           `environment OTEL_LOGS_EXPORTER: "zipkin" is not one of otlp, console, none`,
+		"OTEL_METRICS_EXPORTER=none,otlp":     `environment OTEL_METRICS_EXPORTER: "none,otlp" says none and another`,
+		"OTEL_BLRP_MAX_QUEUE_SIZE=0":          `environment OTEL_BLRP_MAX_QUEUE_SIZE: "0" is not between 1 and 1000000`,
+		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=https://c": "otlp.logs.endpoint: gRPC needs a port (example: " +
+			"https://collector:4317)",
+		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=x": `environment ` +
+			`OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "x" is not one of cumulative, delta, lowmemory`,
 		"OTEL_SDK_DISABLED=yes":          `environment OTEL_SDK_DISABLED: "yes" is not one of true, false`,
 		"OTEL_SERVICE_NAME=\xff":         `environment OTEL_SERVICE_NAME: "\xff" is not UTF-8`,
 		"OTEL_RESOURCE_ATTRIBUTES=a":     `environment OTEL_RESOURCE_ATTRIBUTES: "a" is not name=value`,
@@ -136,7 +164,7 @@ func TestLoadRefusesInFlags(t *testing.T) {
 		{"programs", "", `--programs: "" names no program (known: connection, packet_drop)`},
 		{"programs", "nope", `--programs: no program "nope" (known: connection, packet_drop)`},
 		{"", "", "--: no such flag (known: --config, --listen, --probe-listen, --console, --metric-interval, " +
-			"--log-level, --scope, --programs)"},
+			"--log-level, --otlp-endpoint, --scope, --programs)"},
 	} {
 		refused(t, Source{Known: known(), Flags: map[string]string{tc.flag: tc.text}}, tc.want)
 	}

@@ -95,14 +95,6 @@ func parseMetricInterval(text string) (time.Duration, error) {
 	return parseDuration(text, "10s", 100*time.Millisecond, time.Hour)
 }
 
-// parseMilliseconds takes the form of OTEL_METRIC_EXPORT_INTERVAL.
-func parseMilliseconds(text string) (time.Duration, error) {
-	if _, err := strconv.ParseUint(text, 10, 64); err != nil {
-		return 0, fmt.Errorf("%q is not a number of milliseconds (example: 10000)", text)
-	}
-	return parseMetricInterval(text + "ms")
-}
-
 func parseRetention(text string) (time.Duration, error) {
 	return parseDuration(text, "1h", time.Minute, 24*time.Hour)
 }

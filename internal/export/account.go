@@ -41,8 +41,10 @@ type MetricStatus struct {
 type Status struct {
 	// Destination is where the signals go, "console text" for example.
 	Destination string
-	Logs        LogStatus
-	Metrics     MetricStatus
+	// Waiting tells that the collector did not take the last request and that kerntap tries again.
+	Waiting bool
+	Logs    LogStatus
+	Metrics MetricStatus
 }
 
 // clone returns a status that shares no map with s.
@@ -58,18 +60,58 @@ func (s MetricStatus) clone() MetricStatus {
 	return s
 }
 
-// partialError is the failure of an export that delivered the first records of a batch.
+// partialError is the failure of an export that delivered some of a batch.
 type partialError struct {
 	exported int
-	err      error
+	// failed counts records by cause; of those that are neither here nor exported, err is the cause.
+	failed map[string]int
+	err    error
 }
 
 func (e *partialError) Error() string { return e.err.Error() }
 
 func (e *partialError) Unwrap() error { return e.err }
 
+// fail counts n records that err kept from the destination.
+func (e *partialError) fail(n int, err error) {
+	e.failed[causeOf(err)] += n
+	e.err = err
+}
+
+// causeError is a failure whose cause is known by name.
+type causeError struct {
+	cause string
+	err   error
+}
+
+func (e *causeError) Error() string { return e.err.Error() }
+
+func (e *causeError) Unwrap() error { return e.err }
+
+// enter counts what became of a batch of n records whose export returned err.
+func (s *LogStatus) enter(n int, err error) {
+	if err == nil {
+		s.Exported += uint64(n)
+		return
+	}
+	if partial, ok := errors.AsType[*partialError](err); ok {
+		s.Exported += uint64(partial.exported)
+		n -= partial.exported
+		for cause, failed := range partial.failed {
+			s.Failed[cause] += uint64(failed)
+			n -= failed
+		}
+	}
+	if n > 0 {
+		s.Failed[causeOf(err)] += uint64(n)
+	}
+}
+
 // causeOf names an export's failure with few words, so that it can be counted by them.
 func causeOf(err error) string {
+	if known, ok := errors.AsType[*causeError](err); ok {
+		return known.cause
+	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "timed_out"

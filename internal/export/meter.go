@@ -31,7 +31,8 @@ func newMeterProvider(o Options, res *resource.Resource, exposition sdkmetric.Re
 		sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 	}
 	for _, e := range exporters {
-		reader := sdkmetric.NewPeriodicReader(e, sdkmetric.WithInterval(o.MetricInterval))
+		reader := sdkmetric.NewPeriodicReader(e, sdkmetric.WithInterval(o.MetricInterval),
+			sdkmetric.WithTimeout(o.MetricTimeout))
 		options = append(options, sdkmetric.WithReader(reader))
 	}
 	return sdkmetric.NewMeterProvider(options...)
@@ -65,7 +66,7 @@ type metricExporter struct {
 func newMetricExporter(d destination, o Options) *metricExporter {
 	return &metricExporter{
 		Exporter: d.metrics,
-		health:   health{log: o.Log.With("destination", d.name, "signal", "metrics")},
+		health:   health{log: o.Log.With("destination", d.name, "signal", "metrics"), reach: d.reach},
 		status:   MetricStatus{Failed: map[string]uint64{}},
 	}
 }

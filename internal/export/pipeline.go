@@ -37,11 +37,24 @@ type Pipeline struct {
 	err     error // of the flush; may be read once stopped is closed
 }
 
-// outlet is one destination with its accounts.
+// outlet is one destination with its accounts; nil for a signal that does not go there.
 type outlet struct {
 	name    string
 	logs    *queue
 	metrics *metricExporter
+	reach   *reachability
+}
+
+// status is the truth about the outlet; a signal that does not go there has none.
+func (o outlet) status() Status {
+	status := Status{Destination: o.name, Waiting: o.reach.isWaiting()}
+	if o.logs != nil {
+		status.Logs = o.logs.Status()
+	}
+	if o.metrics != nil {
+		status.Metrics = o.metrics.Status()
+	}
+	return status
 }
 
 // New starts a pipeline. Shutdown ends it.
@@ -68,14 +81,24 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 	p.logs = &logAdapter{now: o.now}
 	var exporters []*metricExporter
 	for _, d := range to {
-		out := outlet{name: d.name, logs: newQueue(d, o, res), metrics: newMetricExporter(d, o)}
+		out := outlet{name: d.name, reach: d.reach}
+		if d.logs != nil {
+			out.logs = newQueue(d, o, res)
+			p.logs.queues = append(p.logs.queues, out.logs)
+		}
+		if d.metrics != nil {
+			out.metrics = newMetricExporter(d, o)
+			exporters = append(exporters, out.metrics)
+		}
 		p.outlets = append(p.outlets, out)
-		p.logs.queues, exporters = append(p.logs.queues, out.logs), append(exporters, out.metrics)
 	}
 	p.meters = newMeterProvider(o, res, exposition, exporters)
 	meter := p.meters.Meter(scopeName,
 		metric.WithInstrumentationVersion(o.Version), metric.WithSchemaURL(semconv.SchemaURL))
 	p.metrics = newMetricAdapter(meter, o.Log)
+	if err := observeExports(meter, p.Status); err != nil {
+		return nil, errors.Join(err, p.Shutdown(context.Background()))
+	}
 	if o.Programs != nil {
 		if err := observePrograms(meter, o.Programs); err != nil {
 			return nil, errors.Join(err, p.Shutdown(context.Background()))
@@ -90,11 +113,11 @@ func (p *Pipeline) Handle(event bpf.BPFEvent) {
 	p.metrics.handle(event)
 }
 
-// Status returns the truth about each destination; there are none if the console is off.
+// Status returns the truth about each destination; there are none if telemetry goes nowhere.
 func (p *Pipeline) Status() []Status {
 	all := make([]Status, 0, len(p.outlets))
 	for _, out := range p.outlets {
-		all = append(all, Status{Destination: out.name, Logs: out.logs.Status(), Metrics: out.metrics.Status()})
+		all = append(all, out.status())
 	}
 	return all
 }
@@ -126,11 +149,17 @@ func (p *Pipeline) shutdown(ctx context.Context) error {
 	errs := make([]error, len(p.outlets))
 	var flushes sync.WaitGroup
 	for i, out := range p.outlets {
+		if out.logs == nil {
+			continue
+		}
 		flushes.Go(func() { errs[i] = out.logs.Shutdown(ctx) })
 	}
 	flushes.Wait()
 	errs = append(errs, p.meters.Shutdown(ctx))
 	for _, out := range p.outlets {
+		if out.metrics == nil {
+			continue
+		}
 		errs = append(errs, out.metrics.lastErr())
 	}
 	return errors.Join(errs...)

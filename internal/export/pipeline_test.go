@@ -30,9 +30,9 @@ func (b *brokenPipe) Write(p []byte) (int, error) {
 
 func TestNewRefusesWhatCannotBeMeant(t *testing.T) {
 	for want, o := range map[string]Options{
-		`unknown console "xml"`:           {Console: "xml"},
-		"metric interval -1s is negative": {MetricInterval: -time.Second},
-		"queue size -1 is negative":       {QueueSize: -1},
+		`unknown console "xml"`:                     {Console: "xml"},
+		"metric interval -1s is negative":           {MetricInterval: -time.Second},
+		"queue size -1 or batch size 0 is negative": {QueueSize: -1},
 	} {
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -10,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// maxBatch is the most records of one export.
+// maxBatch is the most records of one export unless the destination says otherwise.
 const maxBatch = 512
 
 // queue holds a bounded number of events for one destination, exports their log records and knows what became of each.
@@ -52,7 +53,7 @@ func newQueue(d destination, o Options, res *resource.Resource) *queue {
 	q := &queue{
 		exporter: d.logs,
 		limit:    o.QueueSize,
-		batch:    min(maxBatch, o.QueueSize),
+		batch:    min(cmp.Or(d.logBatch, maxBatch), o.QueueSize),
 		now:      o.now,
 		status:   LogStatus{Dropped: map[string]uint64{}, Failed: map[string]uint64{}},
 		wake:     make(chan struct{}, 1),

@@ -63,21 +63,13 @@ func (q *queue) take(partial bool) (batch []pending, full bool) {
 // export tries one batch and enters the result.
 func (q *queue) export(batch []pending) {
 	err := q.exporter.Export(q.ctx, q.maker.records(batch))
-	exported := len(batch)
 	if err != nil {
-		exported = 0
-		if partial, ok := errors.AsType[*partialError](err); ok {
-			exported = partial.exported
-		}
 		err = fmt.Errorf("export %d log records: %w", len(batch), err)
 		q.lastErr = err
 	}
 	q.mu.Lock()
 	q.held -= len(batch)
-	q.status.Exported += uint64(exported)
-	if failed := len(batch) - exported; failed > 0 {
-		q.status.Failed[causeOf(err)] += uint64(failed)
-	}
+	q.status.enter(len(batch), err)
 	dropped := q.status.Dropped[causeQueueFull]
 	clear(batch) // a spare batch keeps no event alive
 	q.spare = batch[:0]

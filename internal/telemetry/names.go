@@ -46,8 +46,8 @@ const (
 	ClassRefused = "refused"
 	ClassCleanup = "cleanup"
 
-	// Values of kerntap.outcome. The first four are what became of an event in the kernel, the others what became of
-	// a record in user space.
+	// Values of kerntap.outcome. The first four are what became of an event in the kernel, the next three what became
+	// of a record on its way to the exporters, the last two and dropped what became of it there.
 	OutcomeRecorded    = "recorded"
 	OutcomeFiltered    = "filtered"
 	OutcomeLost        = "lost"
@@ -55,6 +55,8 @@ const (
 	OutcomeDelivered   = "delivered"
 	OutcomeUndecodable = "undecodable"
 	OutcomeDropped     = "dropped"
+	OutcomeExported    = "exported"
+	OutcomeFailed      = "failed"
 
 	// AttributionListener says that the process of an accepted connection is the one that listens.
 	AttributionListener = "listener"
@@ -83,6 +85,8 @@ var (
 		"Kernel events that a program saw, by what became of them in the kernel.", Counter}
 	ProgramRecords = Metric{"kerntap.program.records", "{record}",
 		"Records that a program sent to user space, by what became of them there.", Counter}
+	ExporterRecords = Metric{"kerntap.exporter.records", "{record}",
+		"Log records that left an exporter's queue, by what became of them.", Counter}
 	ProgramUp = Metric{"kerntap.program.up", "{program}",
 		"1 while a program reads events, 0 when it does not.", Gauge}
 )

@@ -1,0 +1,111 @@
+package export
+
+import (
+	"context"
+	"strings"
+	"unicode"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+)
+
+// newGRPCLogs gives every option, so that none is left for the SDK to find in the environment.
+func newGRPCLogs(o Options, to *OTLP, r *requests) (sdklog.Exporter, error) {
+	return otlploggrpc.New(context.Background(),
+		otlploggrpc.WithEndpoint(to.Endpoint),
+		otlploggrpc.WithTLSCredentials(grpcCredentials(to)),
+		otlploggrpc.WithHeaders(to.Headers),
+		otlploggrpc.WithTimeout(0), // the requests and the whole export have their own
+		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{
+			Enabled: true, InitialInterval: o.firstRetry, MaxInterval: o.slowestRetry}),
+		otlploggrpc.WithDialOption(grpcOptions(o, r)...),
+		otlploggrpc.WithCompressor(compressor(to)),
+	)
+}
+
+func newGRPCMetrics(o Options, to *OTLP, r *requests) (sdkmetric.Exporter, error) {
+	options := []otlpmetricgrpc.Option{
+		otlpmetricgrpc.WithEndpoint(to.Endpoint),
+		otlpmetricgrpc.WithTLSCredentials(grpcCredentials(to)),
+		otlpmetricgrpc.WithHeaders(to.Headers),
+		otlpmetricgrpc.WithTimeout(0),
+		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
+			Enabled: true, InitialInterval: o.firstRetry, MaxInterval: o.slowestRetry}),
+		otlpmetricgrpc.WithDialOption(grpcOptions(o, r)...),
+		otlpmetricgrpc.WithTemporalitySelector(temporalitySelector(o.Temporality)),
+		otlpmetricgrpc.WithAggregationSelector(aggregationSelector(o.ExponentialHistograms)),
+	}
+	if to.Gzip { // the exporter complains of any other word
+		options = append(options, otlpmetricgrpc.WithCompressor("gzip"))
+	}
+	return otlpmetricgrpc.New(context.Background(), options...)
+}
+
+func grpcCredentials(to *OTLP) credentials.TransportCredentials {
+	if to.TLS == nil {
+		return insecure.NewCredentials()
+	}
+	return credentials.NewTLS(to.TLS)
+}
+
+func compressor(to *OTLP) string {
+	if to.Gzip {
+		return "gzip"
+	}
+	return "none"
+}
+
+// grpcOptions make a lost connection come back as soon as the next attempt needs it: by default gRPC lets up to two
+// minutes pass between two attempts to connect.
+func grpcOptions(o Options, r *requests) []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithChainUnaryInterceptor(r.intercept),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: o.firstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: o.slowestRetry},
+			MinConnectTimeout: r.timeout,
+		}),
+	}
+}
+
+// intercept sends one request and enters its result.
+func (r *requests) intercept(ctx context.Context, method string, request, response any, conn *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	attempt, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	err := invoke(attempt, method, request, response, conn, options...)
+	if err == nil {
+		r.answered(response)
+		return nil
+	}
+	if ctx.Err() != nil {
+		return err // whoever exports has given up; that says nothing of the collector
+	}
+	code := status.Code(err)
+	r.cause = snakeCase(code.String())
+	if code == codes.Unavailable || code == codes.DeadlineExceeded {
+		r.reach.report(err)
+	} else {
+		r.reach.report(nil)
+	}
+	return err
+}
+
+// snakeCase spells a name like ResourceExhausted as resource_exhausted.
+func snakeCase(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

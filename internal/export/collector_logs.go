@@ -1,0 +1,70 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+)
+
+// errGivenUp is why an export ends whose collector did not take it in time.
+var errGivenUp = errors.New("the collector did not take it in time")
+
+// Causes of records that a collector did not get or did not keep.
+const (
+	causeTooLarge = "too_large"
+	causeRejected = "rejected"
+)
+
+// collectorLogs exports batches in requests that are smaller than a collector takes at most, and says of every record
+// what became of it.
+type collectorLogs struct {
+	sdklog.Exporter
+	requests *requests
+	timeout  time.Duration
+	limit    int
+}
+
+// Export returns once every record was taken, refused or waited for in vain. A later request goes out even if one
+// before it failed: what one was refused for need not be true of the other.
+func (c *collectorLogs) Export(ctx context.Context, records []sdklog.Record) error {
+	result := partialError{failed: map[string]int{}}
+	for len(records) > 0 {
+		n := fitting(records, c.limit)
+		if n == 0 {
+			result.fail(1, &causeError{causeTooLarge, fmt.Errorf("a record takes more than the %d bytes of a request", c.limit)})
+			n = 1
+		} else {
+			c.export(ctx, records[:n], &result)
+		}
+		records = records[n:]
+	}
+	if result.err == nil {
+		return nil
+	}
+	return &result
+}
+
+func (c *collectorLogs) export(ctx context.Context, records []sdklog.Record, result *partialError) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errGivenUp)
+	defer cancel()
+	c.requests.begin()
+	err := c.requests.result(ctx, c.Exporter.Export(ctx, records))
+	if err != nil {
+		result.fail(len(records), err)
+		return
+	}
+	rejected := min(int(max(c.requests.rejected, 0)), len(records))
+	result.exported += len(records) - rejected
+	if rejected > 0 {
+		result.fail(rejected, c.requests.rejection())
+	}
+}
+
+// Shutdown closes the connection.
+func (c *collectorLogs) Shutdown(ctx context.Context) error {
+	defer c.requests.close()
+	return c.Exporter.Shutdown(ctx)
+}

@@ -1,0 +1,77 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	collogpb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+)
+
+// causeUnavailable is the cause of what was given up because the collector could not be reached in time.
+const causeUnavailable = "unavailable"
+
+// requests watches the requests of one exporter from inside its transport: the SDK's exporters try again without a
+// word, lose the counts of a partial success, and bound with one timeout all attempts together. Each is used by one
+// goroutine at a time.
+type requests struct {
+	timeout time.Duration
+	reach   *reachability
+
+	// close lets go of what the transport keeps open beside the exporter's own connection.
+	close func()
+
+	// cause names why the last request failed, "" if it did not.
+	cause string
+	// rejected is how much of the last request the collector turned away, why says the reason in its words.
+	rejected int64
+	why      string
+}
+
+func newRequests(to *OTLP, reach *reachability) *requests {
+	return &requests{timeout: to.Timeout, reach: reach, close: func() {}}
+}
+
+// begin forgets what the requests before have found.
+func (r *requests) begin() { r.cause, r.rejected, r.why = "", 0, "" }
+
+// answered enters the collector's answer to a request that succeeded.
+func (r *requests) answered(response any) {
+	r.begin()
+	switch answer := response.(type) {
+	case *collogpb.ExportLogsServiceResponse:
+		r.rejected, r.why = answer.GetPartialSuccess().GetRejectedLogRecords(), answer.GetPartialSuccess().GetErrorMessage()
+	case *colmetricpb.ExportMetricsServiceResponse:
+		r.rejected, r.why = answer.GetPartialSuccess().GetRejectedDataPoints(), answer.GetPartialSuccess().GetErrorMessage()
+	}
+	r.reach.report(nil)
+}
+
+// result is what became of an export whose exporter returned err: the requests know better than the exporter.
+func (r *requests) result(ctx context.Context, err error) error {
+	switch {
+	case err == nil || r.cause == "" && r.rejected > 0:
+		return nil
+	case context.Cause(ctx) == errGivenUp:
+		return &causeError{cause: orCause(r.cause, causeUnavailable), err: err}
+	case ctx.Err() != nil || r.cause == "":
+		return err
+	}
+	return &causeError{cause: r.cause, err: err}
+}
+
+func orCause(cause, otherwise string) string {
+	if cause == "" {
+		return otherwise
+	}
+	return cause
+}
+
+// rejection is the error of a partial success, nil if all was taken. A collector may also answer with a warning.
+func (r *requests) rejection() error {
+	if r.rejected == 0 {
+		return nil
+	}
+	return &causeError{cause: causeRejected, err: fmt.Errorf("the collector rejected %d: %s", r.rejected, printable(r.why))}
+}
