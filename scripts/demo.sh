@@ -76,7 +76,7 @@ ln -s "$PWD/bin/demo" "$work/store"
 ln -s "$(command -v curl)" "$work/shop"
 shop() { near "$work/shop" -s -o /dev/null --noproxy '*' "$@" || true; }
 
-OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$grpc OTEL_EXPORTER_OTLP_PROTOCOL=grpc DEMO_OTLP_HTTP=127.0.0.1:$http \
+OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$grpc OTEL_EXPORTER_OTLP_PROTOCOL=grpc \
 	"$kerntap" run --console none --metric-interval 1s --listen "127.0.0.1:$api" >"$work/kerntap.log" 2>&1 &
 pids="$pids $!"
 await kerntap "$work/kerntap.log" bin/kerntap ready --listen "127.0.0.1:$api"
