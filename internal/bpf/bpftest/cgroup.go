@@ -1,34 +1,34 @@
 package bpftest
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
 )
 
-// cgroupRoot is where cgroups are made: the unified hierarchy, or the memory controller's where processes are still
-// sorted by controllers.
-func cgroupRoot() (string, error) {
-	const mount = "/sys/fs/cgroup"
-	for _, root := range []string{mount, filepath.Join(mount, "memory")} {
-		if _, err := os.Stat(filepath.Join(root, "cgroup.procs")); err == nil {
-			return root, nil
-		}
-	}
-	return "", errors.New("no cgroup hierarchy is mounted at " + mount)
-}
-
-// Cgroup makes a cgroup of this path, with its parents, and moves a process there. It is removed after the test, when
-// the process has ended.
-func Cgroup(t testing.TB, path string, pid uint32) {
+// CgroupRoots returns where cgroups can be made here: the unified hierarchy, alone or beside those of the controllers,
+// and the memory controller's.
+func CgroupRoots(t testing.TB) []string {
 	t.Helper()
 	Require(t)
-	root, err := cgroupRoot()
-	if err != nil {
-		missing(t, "needs cgroups: "+err.Error())
+	const mount = "/sys/fs/cgroup"
+	var roots []string
+	for _, root := range []string{mount, filepath.Join(mount, "unified"), filepath.Join(mount, "memory")} {
+		if _, err := os.Stat(filepath.Join(root, "cgroup.procs")); err == nil {
+			roots = append(roots, root)
+		}
 	}
+	if len(roots) == 0 {
+		missing(t, "needs cgroups: no hierarchy is mounted at "+mount)
+	}
+	return roots
+}
+
+// Cgroup makes a cgroup of this path below a root, with its parents, and moves a process there. It is removed after the
+// test, when the process has ended.
+func Cgroup(t testing.TB, root, path string, pid uint32) {
+	t.Helper()
 	dir := filepath.Join(root, path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		missing(t, "needs to make cgroups: "+err.Error())

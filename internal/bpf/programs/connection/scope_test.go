@@ -1,6 +1,7 @@
 package connection_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,25 +13,28 @@ import (
 func TestTheContainerIsThatOfTheOwnersCgroup(t *testing.T) {
 	id := strings.Repeat("0123456789abcdef", 4)
 	uid := "9f4a1b2c-3d4e-5f60-7182-93a4b5c6d7e8"
-	for _, test := range []struct{ name, cgroup, container, pod string }{
+	tests := []struct{ name, cgroup, container, pod string }{
 		{"kt-docker", "docker/" + id, id, ""},
 		{"kt-pod", "kubepods/burstable/pod" + uid + "/" + id, id, uid},
 		{"kt-systemd", "kubepods.slice/kubepods-pod" + strings.ReplaceAll(uid, "-", "_") + ".slice/cri-containerd-" + id + ".scope", id, uid},
 		{"kt-inner", "docker/" + id + "/init.scope", id, ""},
 		{"kt-service", "system.slice/nginx.service", "", ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			ns := bpftest.NewNamespace(t)
-			recorder := start(t)
-			caller := ns.StartHelper(t, test.name, "client")
-			bpftest.Cgroup(t, test.cgroup, caller.PID)
-			caller.Send(t, "127.0.0.1:1")
-			caller.Line(t)
-			e := bpftest.Await(t, recorder, "refused", is(ns, connection.RoleClient, connection.OutcomeFailed))
-			if e.Workload.ContainerID != test.container || e.Workload.PodUID != test.pod {
-				t.Errorf("%+v, want container %q, pod %q", e.Workload, test.container, test.pod)
-			}
-		})
+	}
+	for _, root := range bpftest.CgroupRoots(t) {
+		for _, test := range tests {
+			t.Run(filepath.Base(root)+" "+test.name, func(t *testing.T) {
+				ns := bpftest.NewNamespace(t)
+				recorder := start(t)
+				caller := ns.StartHelper(t, test.name, "client")
+				bpftest.Cgroup(t, root, test.cgroup, caller.PID)
+				caller.Send(t, "127.0.0.1:1")
+				caller.Line(t)
+				e := bpftest.Await(t, recorder, "refused", is(ns, connection.RoleClient, connection.OutcomeFailed))
+				if e.Workload.ContainerID != test.container || e.Workload.PodUID != test.pod {
+					t.Errorf("%+v, want container %q, pod %q", e.Workload, test.container, test.pod)
+				}
+			})
+		}
 	}
 }
 
