@@ -31,20 +31,20 @@ type queue struct {
 	closed  bool
 	status  LogStatus
 
-	wake chan struct{} // a batch is full
-	stop chan struct{}
-	done chan struct{}
+	wake     chan struct{} // a batch is full
+	dropping chan struct{} // something was dropped
+	stop     chan struct{}
+	done     chan struct{}
+	warning  sync.WaitGroup
 	// ctx lives as long as exports may go on: until the time of Shutdown is over.
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	// What follows belongs to the exporting goroutine; err may be read once done is closed.
-	maker      *recordMaker
-	health     health
-	lastErr    error
-	warned     uint64
-	lastWarned time.Time
-	err        error
+	maker   *recordMaker
+	health  health
+	lastErr error
+	err     error
 }
 
 // newQueue starts to export what is added, each record after interval at the latest. Shutdown ends it.
@@ -57,6 +57,7 @@ func newQueue(d destination, o Options, res *resource.Resource) *queue {
 		now:      o.now,
 		status:   LogStatus{Dropped: map[string]uint64{}, Failed: map[string]uint64{}},
 		wake:     make(chan struct{}, 1),
+		dropping: make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
 		ctx:      ctx,
@@ -64,6 +65,7 @@ func newQueue(d destination, o Options, res *resource.Resource) *queue {
 		maker:    newRecordMaker(o, res),
 		health:   health{log: o.Log.With("destination", d.name, "signal", "logs")},
 	}
+	q.warning.Go(q.warnOfDrops)
 	go q.run(d.logInterval)
 	return q
 }
@@ -75,6 +77,7 @@ func (q *queue) add(p pending) {
 	q.status.Emitted++
 	if cause := q.refusal(); cause != "" {
 		q.status.Dropped[cause]++
+		notify(q.dropping)
 		return
 	}
 	if q.filling == nil {
@@ -88,10 +91,15 @@ func (q *queue) add(p pending) {
 	if len(q.filling) == q.batch {
 		q.full = append(q.full, q.filling)
 		q.filling = nil
-		select {
-		case q.wake <- struct{}{}:
-		default:
-		}
+		notify(q.wake)
+	}
+}
+
+// notify leaves a message for whoever reads the channel, unless one waits there already.
+func notify(channel chan<- struct{}) {
+	select {
+	case channel <- struct{}{}:
+	default:
 	}
 }
 

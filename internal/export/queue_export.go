@@ -13,6 +13,7 @@ const dropReportEvery = time.Minute
 // run exports until stop.
 func (q *queue) run(interval time.Duration) {
 	defer close(q.done)
+	defer q.warning.Wait()
 	defer q.cancel()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -70,20 +71,29 @@ func (q *queue) export(batch []pending) {
 	q.mu.Lock()
 	q.held -= len(batch)
 	q.status.enter(len(batch), err)
-	dropped := q.status.Dropped[causeQueueFull]
 	clear(batch) // a spare batch keeps no event alive
 	q.spare = batch[:0]
 	q.mu.Unlock()
 	q.health.report(err)
-	q.warnOfDrops(dropped)
 }
 
-// warnOfDrops says that the queue was full. It speaks from the exporting goroutine, so that a diagnostic log that
-// blocks cannot hold up events.
-func (q *queue) warnOfDrops(dropped uint64) {
-	if dropped == q.warned || q.now().Sub(q.lastWarned) < dropReportEvery {
-		return
+// warnOfDrops says that the queue was full, once a minute at most, until the queue stops. It has a goroutine of its own:
+// the exporting one may be the reason, stuck in a write, and the one that adds must not wait for a diagnostic log.
+func (q *queue) warnOfDrops() {
+	var warned uint64
+	for {
+		select {
+		case <-q.dropping:
+		case <-q.stop:
+			return
+		}
+		dropped := q.Status().Dropped[causeQueueFull]
+		q.health.log.Warn("log records were dropped because the queue was full", "dropped", dropped-warned)
+		warned = dropped
+		select {
+		case <-time.After(dropReportEvery):
+		case <-q.stop:
+			return
+		}
 	}
-	q.health.log.Warn("log records were dropped because the queue was full", "dropped", dropped-q.warned)
-	q.warned, q.lastWarned = dropped, q.now()
 }
