@@ -161,6 +161,7 @@ func TestLoadRefusesInFlags(t *testing.T) {
 	for _, tc := range []struct{ flag, text, want string }{
 		{"metric-interval", "abc", `--metric-interval: "abc" is not a duration (example: 10s)`},
 		{"metric_interval", "1s", "--metric_interval: no such flag (did you mean --metric-interval?)"},
+		{"listen", "", "--listen: the address is empty (examples: 127.0.0.1:4319, unix:///run/kerntap.sock, off)"},
 		{"programs", "", `--programs: "" names no program (known: connection, packet_drop)`},
 		{"programs", "nope", `--programs: no program "nope" (known: connection, packet_drop)`},
 		{"", "", "--: no such flag (known: --config, --listen, --probe-listen, --console, --metric-interval, " +

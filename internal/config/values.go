@@ -17,8 +17,11 @@ const maxSocketPath = 107
 
 // parseListen checks an address to listen on and returns it, "" for none.
 func parseListen(text string) (string, error) {
-	if text == "" || text == "off" {
+	switch text {
+	case "off":
 		return "", nil
+	case "": // an unset variable of a shell, most often: that must not switch the API off in silence
+		return "", errors.New("the address is empty (examples: 127.0.0.1:4319, unix:///run/kerntap.sock, off)")
 	}
 	if path, isUnix := strings.CutPrefix(text, "unix://"); isUnix {
 		return text, checkSocketPath(text, path)
