@@ -91,9 +91,9 @@ func (r *requests) intercept(ctx context.Context, method string, request, respon
 	code := status.Code(err)
 	r.cause = snakeCase(code.String())
 	if code == codes.Unavailable || code == codes.DeadlineExceeded {
-		r.reach.report(err)
+		r.reach.report(r, err)
 	} else {
-		r.reach.report(nil)
+		r.reach.report(r, nil)
 	}
 	return err
 }

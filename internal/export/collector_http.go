@@ -3,8 +3,10 @@ package export
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"strconv"
@@ -69,7 +71,11 @@ func httpClient(to *OTLP, r *requests, response func() proto.Message) *http.Clie
 		MaxIdleConnsPerHost: 1,
 	}
 	r.close = transport.CloseIdleConnections
-	return &http.Client{Transport: &watchedTransport{RoundTripper: transport, requests: r, response: response}}
+	return &http.Client{
+		Transport: &watchedTransport{RoundTripper: transport, requests: r, response: response},
+		// Whoever redirects is no receiver, and headers may hold secrets that are not meant for another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // watchedTransport sends requests and enters their results.
@@ -89,11 +95,26 @@ func (t *watchedTransport) RoundTrip(request *http.Request) (*http.Response, err
 	}
 	if err != nil {
 		t.requests.cause = causeUnavailable
-		t.requests.reach.report(err)
+		t.requests.reach.report(t.requests, err)
 		return nil, transientError{err}
+	}
+	if isWebPage(response) {
+		t.requests.cause = causeNotOTLP
+		t.requests.reach.report(t.requests, nil)
+		return nil, errWebPage
 	}
 	t.enter(response, body)
 	return response, nil
+}
+
+// errWebPage is the answer of something else than a receiver: a proxy's log-in page, or a console's front page.
+var errWebPage = errors.New("the answer is a web page: no OTLP receiver is at that address")
+
+// isWebPage tells whether an answer that looks like success was made for people. Receivers answer with a message, and
+// some with nothing or a word.
+func isWebPage(response *http.Response) bool {
+	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	return err == nil && kind == "text/html" && response.StatusCode/100 == 2
 }
 
 func (t *watchedTransport) roundTrip(request *http.Request) (*http.Response, []byte, error) {
@@ -117,7 +138,7 @@ func (t *watchedTransport) enter(response *http.Response, body []byte) {
 	if response.StatusCode/100 == 2 {
 		answer := t.response()
 		if err := proto.Unmarshal(body, answer); err != nil {
-			answer = nil // a proxy's page: the SDK says so, and whatever it was, the request was taken
+			answer = nil // a word instead of a message: the request was taken all the same
 		}
 		t.requests.answered(answer)
 		return
@@ -125,9 +146,9 @@ func (t *watchedTransport) enter(response *http.Response, body []byte) {
 	t.requests.cause = strconv.Itoa(response.StatusCode)
 	switch response.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		t.requests.reach.report(fmt.Errorf("the collector answers %s", response.Status))
+		t.requests.reach.report(t.requests, fmt.Errorf("the collector answers %s", response.Status))
 	default:
-		t.requests.reach.report(nil)
+		t.requests.reach.report(t.requests, nil)
 	}
 }
 

@@ -9,8 +9,12 @@ import (
 	colmetricpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 )
 
-// causeUnavailable is the cause of what was given up because the collector could not be reached in time.
-const causeUnavailable = "unavailable"
+const (
+	// causeUnavailable is the cause of what was given up because the collector could not be reached in time.
+	causeUnavailable = "unavailable"
+	// causeNotOTLP is the cause of what something else than a receiver answered.
+	causeNotOTLP = "not_otlp"
+)
 
 // requests watches the requests of one exporter from inside its transport: the SDK's exporters try again without a
 // word, lose the counts of a partial success, and bound with one timeout all attempts together. Each is used by one
@@ -22,11 +26,14 @@ type requests struct {
 	// close lets go of what the transport keeps open beside the exporter's own connection.
 	close func()
 
-	// cause names why the last request failed, "" if it did not.
+	// cause names why the last request failed, "" if it did not; taken says that the collector took it, in part at
+	// least.
 	cause string
+	taken bool
 	// rejected is how much of the last request the collector turned away, why says the reason in its words.
 	rejected int64
 	why      string
+	warned   string // the collector's last warning
 }
 
 func newRequests(to *OTLP, reach *reachability) *requests {
@@ -34,7 +41,7 @@ func newRequests(to *OTLP, reach *reachability) *requests {
 }
 
 // begin forgets what the requests before have found.
-func (r *requests) begin() { r.cause, r.rejected, r.why = "", 0, "" }
+func (r *requests) begin() { r.cause, r.taken, r.rejected, r.why = "", false, 0, "" }
 
 // answered enters the collector's answer to a request that succeeded.
 func (r *requests) answered(response any) {
@@ -45,13 +52,18 @@ func (r *requests) answered(response any) {
 	case *colmetricpb.ExportMetricsServiceResponse:
 		r.rejected, r.why = answer.GetPartialSuccess().GetRejectedDataPoints(), answer.GetPartialSuccess().GetErrorMessage()
 	}
-	r.reach.report(nil)
+	r.taken = true
+	r.reach.report(r, nil)
+	if r.rejected == 0 && r.why != r.warned {
+		r.warned = r.why
+		r.reach.log.Warn("the collector took everything, with a warning", "message", printable(r.why))
+	}
 }
 
 // result is what became of an export whose exporter returned err: the requests know better than the exporter.
 func (r *requests) result(ctx context.Context, err error) error {
 	switch {
-	case err == nil || r.cause == "" && r.rejected > 0:
+	case err == nil || r.taken: // the SDK calls a partial success an error, and one that only warns too
 		return nil
 	case context.Cause(ctx) == errGivenUp:
 		return &causeError{cause: orCause(r.cause, causeUnavailable), err: err}

@@ -126,7 +126,7 @@ func TestSummaryLine(t *testing.T) {
 
 func TestLinesDoNotInterleave(t *testing.T) {
 	var out syncBuffer
-	w := lineWriter{out: &out}
+	w := newLineWriter(&out)
 	var writers sync.WaitGroup
 	for _, line := range []string{"aaaaaaaa\n", "bbbbbbbb\n"} {
 		writers.Go(func() {

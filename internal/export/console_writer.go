@@ -5,20 +5,23 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 )
 
 // lineWriter writes whole lines of both signals to one stream, so that they never interleave. A write is never given
 // up half way: the line would stay on the stream as garbage, and a summary of an interval cannot be had again.
 type lineWriter struct {
-	mu  sync.Mutex
-	out io.Writer
+	out  io.Writer
+	turn chan struct{} // holds one token, for whoever writes
+}
+
+func newLineWriter(out io.Writer) *lineWriter {
+	return &lineWriter{out: out, turn: make(chan struct{}, 1)}
 }
 
 // write writes lines at once and returns how many of them are on the stream.
 func (w *lineWriter) write(lines []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
 	n, err := w.out.Write(lines)
 	if err != nil {
 		return bytes.Count(lines[:n], []byte{'\n'}), fmt.Errorf("write to the console: %w", err)

@@ -34,7 +34,7 @@ func destinations(o Options) ([]destination, error) {
 
 // consoles returns the console, if there is one.
 func consoles(o Options) ([]destination, error) {
-	out := &lineWriter{out: o.Out}
+	out := newLineWriter(o.Out)
 	d := destination{name: "console " + o.Console, logInterval: consoleLogInterval}
 	switch o.Console {
 	case ConsoleOff:

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -144,15 +145,22 @@ func (p *Pipeline) Shutdown(ctx context.Context) error {
 	}
 }
 
-// shutdown ends logs first, so that the last metrics tell what became of them.
+// shutdown ends logs first, so that the last metrics tell what became of them. It leaves metrics a part of the time, so
+// that a collector that does not take logs any more does not cost them.
 func (p *Pipeline) shutdown(ctx context.Context) error {
+	logsTime := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		logsTime, cancel = context.WithTimeout(ctx, time.Until(deadline)*7/10)
+		defer cancel()
+	}
 	errs := make([]error, len(p.outlets))
 	var flushes sync.WaitGroup
 	for i, out := range p.outlets {
 		if out.logs == nil {
 			continue
 		}
-		flushes.Go(func() { errs[i] = out.logs.Shutdown(ctx) })
+		flushes.Go(func() { errs[i] = out.logs.Shutdown(logsTime) })
 	}
 	flushes.Wait()
 	errs = append(errs, p.meters.Shutdown(ctx))

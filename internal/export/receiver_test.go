@@ -31,6 +31,7 @@ type receiver struct {
 	// answerLogs may refuse a request, or a part of it.
 	answerLogs func(plog.Logs) (rejected int64, err error)
 	noMetrics  bool
+	warning    string // goes with every answer
 
 	mu       sync.Mutex
 	logs     []plog.Logs
@@ -100,6 +101,7 @@ func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (
 			return response, err
 		}
 		response.PartialSuccess().SetRejectedLogRecords(rejected)
+		response.PartialSuccess().SetErrorMessage(r.warning)
 	}
 	size := (&plog.ProtoMarshaler{}).LogsSize(request.Logs())
 	r.mu.Lock()

@@ -4,7 +4,10 @@
 // Its law: an id is right or absent. A name that only looks like a container's is none.
 package workload
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Identity is what the names of a process's cgroups tell. What they do not tell is "".
 type Identity struct {
@@ -14,38 +17,46 @@ type Identity struct {
 	PodUID string
 }
 
-// Identify reads the names of a cgroup and its parents, the innermost first. A container may run a service manager of
-// its own, so the container is the innermost name that is one, and the pod the innermost above it.
+// Identify reads the names of a cgroup and its parents, the innermost first. A container may run a service manager or a
+// whole node of its own, so the container is the innermost name that is one, and the pod the innermost above it.
 func Identify(names []string) Identity {
-	var found Identity
 	for i, name := range names {
-		if found.ContainerID == "" {
-			parent := ""
-			if i+1 < len(names) {
-				parent = names[i+1]
-			}
-			found.ContainerID = containerID(name, parent)
-		}
-		if found.PodUID == "" {
-			found.PodUID = podUID(name)
+		above := names[i+1:]
+		if id := containerID(name, above); id != "" {
+			return Identity{ContainerID: id, PodUID: firstPod(above)}
 		}
 	}
-	return found
+	return Identity{PodUID: firstPod(names)}
+}
+
+// firstPod returns the uid of the innermost pod among the names, "" if there is none.
+func firstPod(names []string) string {
+	for i, name := range names {
+		if uid := podUID(name, names[i+1:]); uid != "" {
+			return uid
+		}
+	}
+	return ""
 }
 
 // scopePrefixes are what engines put before the id where systemd manages cgroups. Docker, containerd, CRI-O and Podman
 // name a scope so.
 var scopePrefixes = []string{"docker-", "cri-containerd-", "crio-", "libpod-"}
 
-// parents are the cgroups below which a bare id is a container's, where the engine manages cgroups itself: Docker's,
-// Podman's, Kubernetes' (a pod), and ECS' (a task's id).
-func isContainerParent(parent string) bool {
-	return parent == "docker" || parent == "libpod_parent" || parent == "machine.slice" || parent == "ecs" ||
-		podUID(parent) != "" || isHex(parent, 32)
+// isContainerParent tells whether a bare id is a container's below these names, the innermost first, where the engine
+// manages cgroups itself: Docker's, Podman's, a Kubernetes pod's, or that of a task of Amazon ECS.
+func isContainerParent(above []string) bool {
+	if len(above) == 0 {
+		return false
+	}
+	parent := above[0]
+	return parent == "docker" || parent == "libpod_parent" || podUID(parent, above[1:]) != "" ||
+		strings.HasPrefix(parent, "pod") && slices.Contains(above, "kubepods") || // a static pod's
+		isHex(parent, 32) && len(above) > 1 && above[1] == "ecs"
 }
 
 // containerID returns the id of the container that a cgroup was made for, "" if it was made for something else.
-func containerID(name, parent string) string {
+func containerID(name string, above []string) string {
 	if scope, ok := strings.CutSuffix(name, ".scope"); ok {
 		for _, prefix := range scopePrefixes {
 			if id, ok := strings.CutPrefix(scope, prefix); ok && isHex(id, 64) {
@@ -54,8 +65,8 @@ func containerID(name, parent string) string {
 		}
 		return ""
 	}
-	// CRI-O and Podman without systemd keep their prefix, containerd in Kubernetes does with a nested id.
-	for _, prefix := range []string{"crio-", "libpod-"} {
+	// CRI-O and Podman keep their prefix without systemd, and Podman in a unit of its own (Quadlet) calls it payload.
+	for _, prefix := range []string{"crio-", "libpod-payload-", "libpod-"} {
 		if id, ok := strings.CutPrefix(name, prefix); ok && isHex(id, 64) {
 			return id
 		}
@@ -64,22 +75,25 @@ func containerID(name, parent string) string {
 	if parts := strings.Split(name, ":"); len(parts) == 3 && parts[1] == "cri-containerd" && isHex(parts[2], 64) {
 		return parts[2]
 	}
-	if isHex(name, 64) && isContainerParent(parent) || isECS(name) && isContainerParent(parent) {
+	if isHex(name, 64) && isContainerParent(above) || isECS(name, above) {
 		return name
 	}
 	return ""
 }
 
-// podUID returns the uid of the pod that a cgroup was made for: pod<uid>, or kubepods-<class>-pod<uid>.slice with
-// underscores for dashes where systemd manages cgroups.
-func podUID(name string) string {
+// podUID returns the uid of the pod that a cgroup below these names was made for: pod<uid> somewhere below kubepods, or
+// a slice …kubepods-<class>-pod<uid>.slice with underscores for dashes where systemd manages cgroups. The manifest's
+// hash that stands in the place of a static pod's uid is not the uid that the API server knows.
+func podUID(name string, above []string) string {
 	uid, ok := strings.CutPrefix(name, "pod")
 	if slice, isSlice := strings.CutSuffix(name, ".slice"); isSlice {
 		at := strings.LastIndex(slice, "-pod")
-		if !strings.HasPrefix(slice, "kubepods") || at < 0 {
+		if at < 0 || !strings.Contains(slice[:at], "kubepods") {
 			return ""
 		}
 		uid, ok = strings.ReplaceAll(slice[at+len("-pod"):], "_", "-"), true
+	} else if !slices.Contains(above, "kubepods") {
+		return ""
 	}
 	if !ok || !isUID(uid) {
 		return ""
@@ -87,11 +101,8 @@ func podUID(name string) string {
 	return uid
 }
 
-// isUID tells whether text is a uid: five groups of hex digits with dashes, or the 32 digits of a static pod's hash.
+// isUID tells whether text is a uid: five groups of hex digits with dashes.
 func isUID(text string) bool {
-	if isHex(text, 32) {
-		return true
-	}
 	groups := strings.Split(text, "-")
 	lengths := []int{8, 4, 4, 4, 12}
 	if len(groups) != len(lengths) {
@@ -105,10 +116,10 @@ func isUID(text string) bool {
 	return true
 }
 
-// isECS tells whether a name is that of a container of Amazon ECS on Fargate: 32 hex digits, a dash and a number.
-func isECS(name string) bool {
-	id, number, ok := strings.Cut(name, "-")
-	if !ok || !isHex(id, 32) || number == "" {
+// isECS tells whether a name is that of a container of Amazon ECS on Fargate: <task>-<number> below <task>.
+func isECS(name string, above []string) bool {
+	task, number, ok := strings.Cut(name, "-")
+	if !ok || !isHex(task, 32) || len(above) == 0 || above[0] != task || number == "" {
 		return false
 	}
 	return strings.Trim(number, "0123456789") == ""
