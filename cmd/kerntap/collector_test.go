@@ -137,67 +137,79 @@ func TestARealCollectorWithoutMetricsGetsLogs(t *testing.T) {
 	}
 }
 
+// numbered connects to one port after the other, so that each connect can be told from all others.
+type numbered struct {
+	process *bpftest.Process
+	dialed  int
+}
+
+// dial makes ten connects and returns when they are over.
+func (n *numbered) dial(t *testing.T) {
+	t.Helper()
+	for range 10 {
+		n.dialed++
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(n.dialed))
+		n.process.Send(t, address)
+		if done := n.process.Line(t); done != address {
+			t.Fatalf("dialed %s instead of %s", done, address)
+		}
+	}
+}
+
+// countByPort returns how often each port's failed connect was written.
+func countByPort(t *testing.T, command string, files ...string) map[string]int {
+	t.Helper()
+	written := make(map[string]int)
+	for _, file := range files {
+		for _, record := range failuresIn(t, file, command) {
+			written[record["network.peer.port"]]++
+		}
+	}
+	return written
+}
+
 // Of fifty connects ten come before the collector, ten with it, ten while it stops, ten while it is away and ten with its
 // successor.
 func TestNothingIsLostWhileARealCollectorComesAndGoes(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol[:4], func(t *testing.T) {
-			const command, phase = "kt-numbered", 10
-			collector := newOtelcol(t)
-			api := freeAddress(t)
-			address := "http://" + collector.address(protocol)
-			r := startKerntapIn(t, environment{environ: otlpTo(protocol, address), stderr: t.Output()},
-				"--listen", api, "--metric-interval", "1h")
+			const command = "kt-numbered"
+			collector, api := newOtelcol(t), freeAddress(t)
+			environ := otlpTo(protocol, "http://"+collector.address(protocol))
+			r := startKerntapIn(t, environment{environ: environ, stderr: t.Output()}, "--listen", api, "--metric-interval", "1h")
 			awaitReady(t, api)
-			caller := ns.StartHelper(t, command, "dialLines")
-			dialed := 0
-			dialSome := func() {
-				t.Helper()
-				for range phase {
-					dialed++
-					to := net.JoinHostPort("127.0.0.1", strconv.Itoa(dialed))
-					caller.Send(t, to)
-					if done := caller.Line(t); done != to {
-						t.Fatalf("dialed %s instead of %s", done, to)
-					}
-				}
-			}
-			count := func(files ...string) map[string]int {
-				got := make(map[string]int)
-				for _, file := range files {
-					for _, record := range failuresIn(t, file, command) {
-						got[record["network.peer.port"]]++
-					}
-				}
-				return got
-			}
+			connects := numbered{process: ns.StartHelper(t, command, "dialLines")}
 
-			dialSome()
+			connects.dial(t)
 			awaitHealth(t, api, "waiting for")
 			collector.start(t)
 			first := collector.file
-			dialSome()
-			until(t, "what the collector was too late for arrives", func() bool { return len(count(first)) == dialed })
+			connects.dial(t)
+			until(t, "what the collector was too late for arrives", func() bool {
+				return len(countByPort(t, command, first)) == connects.dialed
+			})
 			collector.interrupt(t)
-			dialSome()
+			connects.dial(t)
 			collector.wait(t)
-			dialSome()
+			connects.dial(t)
 			awaitHealth(t, api, "waiting for")
 			collector.start(t)
-			dialSome()
-			caller.End(t)
-			until(t, "everything arrives", func() bool { return len(count(first, collector.file)) == dialed })
+			connects.dial(t)
+			connects.process.End(t)
+			until(t, "everything arrives", func() bool {
+				return len(countByPort(t, command, first, collector.file)) == connects.dialed
+			})
 			r.stop()
 			collector.stop(t)
-			got := count(first, collector.file)
-			for port := range dialed {
-				if n := got[strconv.Itoa(port+1)]; n != 1 {
+			written := countByPort(t, command, first, collector.file)
+			for port := range connects.dialed {
+				if n := written[strconv.Itoa(port+1)]; n != 1 {
 					t.Errorf("the connect to port %d was written %d times", port+1, n)
 				}
 			}
-			if len(got) != dialed {
-				t.Errorf("%d connects, want %d: %v", len(got), dialed, got)
+			if len(written) != 50 {
+				t.Errorf("%d connects were written, want 50: %v", len(written), written)
 			}
 		})
 	}
