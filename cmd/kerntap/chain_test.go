@@ -31,6 +31,12 @@ type running struct {
 // startKerntap runs kerntap until stop, and hands out its standard output line by line.
 func startKerntap(t *testing.T, args ...string) *running {
 	t.Helper()
+	return startKerntapIn(t, environment{stderr: t.Output()}, args...)
+}
+
+// startKerntapIn is startKerntap with an environment and a standard error of its own.
+func startKerntapIn(t *testing.T, env environment, args ...string) *running {
+	t.Helper()
 	bpftest.Require(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	read, write := io.Pipe()
@@ -43,8 +49,9 @@ func startKerntap(t *testing.T, args ...string) *running {
 			r.lines <- lines.Text()
 		}
 	}()
+	env.stdout = write
 	go func() {
-		code := run(ctx, environment{stdout: write, stderr: t.Output()}, append([]string{"run"}, args...))
+		code := run(ctx, env, append([]string{"run"}, args...))
 		write.Close()
 		r.exited <- code
 	}()

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv("KERNTAP_IN_TEST")
 		main()
 	}
-	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial})
+	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines})
 	goleak.VerifyTestMain(m)
 }
 
@@ -37,6 +39,20 @@ func dial(args []string, _ io.Reader, _ io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// dialLines connects to the address of each line that it reads, and says so when it is done with one.
+func dialLines(_ []string, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if err := dial([]string{lines.Text()}, nil, nil); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(out, lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 // invoke runs a command line in this process.

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
+)
+
+// otelcol is a real OpenTelemetry Collector: it receives OTLP over gRPC and HTTP and writes all of it to a file.
+type otelcol struct {
+	grpc, http string
+	// pipelines are the signals that it takes: both, unless given.
+	pipelines []string
+	// tls is the receivers' configuration, in YAML; none without it.
+	tls string
+
+	path, file string
+	cmd        *exec.Cmd
+}
+
+// newOtelcol returns a collector that is not started yet, but has its addresses. It skips the test where there is none
+// and none can be built, and fails it where REQUIRE_BPF is set.
+func newOtelcol(t *testing.T) *otelcol {
+	t.Helper()
+	build := exec.Command("../../scripts/collector.sh")
+	build.Stderr = t.Output()
+	path, err := build.Output()
+	if err != nil {
+		why := "needs a collector: " + err.Error()
+		if os.Getenv("REQUIRE_BPF") != "" {
+			t.Fatal("REQUIRE_BPF is set, and this test " + why)
+		}
+		t.Skip(why)
+	}
+	return &otelcol{grpc: freeAddress(t), http: freeAddress(t), path: strings.TrimSpace(string(path))}
+}
+
+// address is where the collector takes a protocol.
+func (c *otelcol) address(protocol string) string {
+	if protocol == "grpc" {
+		return c.grpc
+	}
+	return c.http
+}
+
+// start starts the collector with an empty file and returns once it accepts connections. It is stopped with the test.
+func (c *otelcol) start(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	c.file = filepath.Join(dir, "otlp.jsonl")
+	if len(c.pipelines) == 0 {
+		c.pipelines = []string{"logs", "metrics"}
+	}
+	config := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(config, []byte(c.config()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.cmd = exec.Command(c.path, "--config", config)
+	c.cmd.Stdout, c.cmd.Stderr = t.Output(), t.Output()
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.stop(t) })
+	for _, address := range []string{c.grpc, c.http} {
+		until(t, "the collector accepts at "+address, func() bool {
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		})
+	}
+}
+
+func (c *otelcol) config() string {
+	var b strings.Builder
+	tls := cmp.Or(c.tls, "null")
+	fmt.Fprintf(&b, "receivers: {otlp: {protocols: {grpc: {endpoint: '%s', tls: %s}, http: {endpoint: '%s', tls: %s}}}}\n",
+		c.grpc, tls, c.http, tls)
+	fmt.Fprintf(&b, "exporters: {file: {path: '%s', flush_interval: 50ms}}\n", c.file)
+	fmt.Fprintf(&b, "service:\n  telemetry: {metrics: {level: none}, logs: {level: warn}}\n  pipelines:\n")
+	for _, signal := range c.pipelines {
+		fmt.Fprintf(&b, "    %s: {receivers: [otlp], exporters: [file]}\n", signal)
+	}
+	return b.String()
+}
+
+// interrupt asks the collector to end.
+func (c *otelcol) interrupt(t *testing.T) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Error(err)
+	}
+}
+
+// wait returns once the collector has ended. Its file is whole then.
+func (c *otelcol) wait(t *testing.T) {
+	t.Helper()
+	late := time.AfterFunc(bpftestPatience, func() { _ = c.cmd.Process.Kill() })
+	defer late.Stop()
+	if err := c.cmd.Wait(); err != nil {
+		t.Errorf("the collector ended with %v", err)
+	}
+	c.cmd = nil
+}
+
+// stop ends the collector. Stopping one that is stopped does nothing.
+func (c *otelcol) stop(t *testing.T) {
+	t.Helper()
+	if c.cmd == nil {
+		return
+	}
+	c.interrupt(t)
+	c.wait(t)
+}
+
+// lines are the whole lines of a collector's file, each a request of its own.
+func lines(t *testing.T, file string) []string {
+	t.Helper()
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.SplitAfter(string(written), "\n")
+	return all[:len(all)-1] // the last is empty, or still being written
+}
+
+// failuresIn returns the records of failed connects of a command in a collector's file.
+func failuresIn(t *testing.T, file, command string) []map[string]string {
+	t.Helper()
+	var found []map[string]string
+	for _, line := range lines(t, file) {
+		for _, record := range records(t, line) {
+			if record["event"] == "kerntap.tcp.connection.failed" && record["kerntap.command"] == command {
+				found = append(found, record)
+			}
+		}
+	}
+	return found
+}
+
+// connectionsIn returns the sum of kerntap.tcp.connections of a command in a collector's file, in the last request that
+// has it: it is cumulative.
+func connectionsIn(t *testing.T, file, command string) (sum int64) {
+	t.Helper()
+	for _, line := range lines(t, file) {
+		if !strings.Contains(line, "resourceMetrics") {
+			continue
+		}
+		request, err := (&pmetric.JSONUnmarshaler{}).UnmarshalMetrics([]byte(line))
+		if err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		sum = connections(request, command)
+	}
+	return sum
+}
+
+func connections(request pmetric.Metrics, command string) (sum int64) {
+	for _, resource := range request.ResourceMetrics().All() {
+		for _, scope := range resource.ScopeMetrics().All() {
+			for _, metric := range scope.Metrics().All() {
+				if metric.Name() != "kerntap.tcp.connections" {
+					continue
+				}
+				for _, point := range metric.Sum().DataPoints().All() {
+					if value, ok := point.Attributes().Get("kerntap.command"); ok && value.Str() == command {
+						sum += point.IntValue()
+					}
+				}
+			}
+		}
+	}
+	return sum
+}
+
+// until returns as soon as what is said is so.
+func until(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	deadline := time.After(bpftestPatience)
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for !so() {
+		select {
+		case <-retry.C:
+		case <-deadline:
+			t.Fatal("this did not come true: " + what)
+		}
+	}
+}
+
+// diagnostics are what kerntap writes to standard error while a test reads it.
+type diagnostics struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (d *diagnostics) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.buf.Write(p)
+}
+
+func (d *diagnostics) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.buf.String()
+}
