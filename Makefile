@@ -27,7 +27,7 @@ generate: deps ## compile the BPF objects and write their bindings
 	$(GO) generate ./...
 
 .PHONY: test
-test: deps ## every test, unprivileged and privileged
+test: deps collector ## every test, unprivileged and privileged
 	$(if $(SUDO),$(GO) test -race ./...)
 	REQUIRE_BPF=1 $(GO) test -race -count=1 $(AS_ROOT) ./...
 
