@@ -162,7 +162,8 @@ func (s *InMemoryStorage) query(eventType string, since time.Time, match func(BP
 }
 
 // Count implements EventStorage. It is exact to the resolution of the buckets: a second for windows of up to two
-// minutes, ten seconds for longer ones.
+// minutes, ten seconds for longer ones. A bucket tells 256 owners apart: what more there are count only where neither a
+// pid nor a command is asked for.
 func (s *InMemoryStorage) Count(pid uint32, command, eventType string, since time.Time) int {
 	matches := commandMatcher(command)
 	now := s.now()

@@ -29,7 +29,7 @@ func specOf(t *testing.T, types ...btf.Type) *btf.Spec {
 func kernelSpec(t testing.TB) *btf.Spec {
 	t.Helper()
 	if _, err := os.Stat(btfPath); errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("this kernel has no %s", btfPath)
+		missing(t, btfPath)
 	}
 	spec, err := btf.LoadKernelSpec()
 	if err != nil {

@@ -65,7 +65,7 @@ func TestProbeThisKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	if reason := privileges.MayLoad(); reason != nil {
-		t.Skipf("map types cannot be probed: %v", reason)
+		missing(t, "to probe map types: "+reason.Error())
 	}
 	if f.RingBuffer != nil && !errors.Is(f.RingBuffer, ebpf.ErrNotSupported) {
 		t.Errorf("the ring buffer's probe is inconclusive: %v", f.RingBuffer)
