@@ -46,6 +46,12 @@ type Measured interface {
 	Measurements(dst []telemetry.Measurement) []telemetry.Measurement
 }
 
+// Spanning is an event that counts what happened over a stretch of time.
+type Spanning interface {
+	// Since returns the wall-clock time from which on the event counts; GetWallClockTime is the end of the stretch.
+	Since() time.Time
+}
+
 // TallyOf returns what an event adds to a summary.
 func TallyOf(event BPFEvent) uint64 {
 	if t, ok := event.(Tallied); ok {

@@ -53,7 +53,7 @@ func (a Attribute) Number() int64 { return a.number }
 type Label struct{ Key, Value string }
 
 // MaxLabels is the most labels a measurement carries.
-const MaxLabels = 6
+const MaxLabels = 10
 
 // Labels are the labels of one measurement: comparable, so that they can be a map key. Unused places are zero.
 type Labels [MaxLabels]Label
@@ -94,10 +94,11 @@ type Metric struct {
 	Kind        Kind
 }
 
-// Measurement adds Value to the series that Metric and Labels name. Histograms take Value in the metric's unit,
-// counters take it as a whole number.
+// Measurement adds to the series that Metric and Labels name: Value, as a whole number, to a counter or a gauge, and
+// Distribution to a histogram. Whoever takes a measurement copies what Distribution points to.
 type Measurement struct {
-	Metric *Metric
-	Labels Labels
-	Value  float64
+	Metric       *Metric
+	Labels       Labels
+	Value        float64
+	Distribution *Distribution
 }
