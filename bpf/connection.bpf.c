@@ -5,127 +5,114 @@
  * The hook fires at every change of a TCP socket's state. CLOSE to SYN_SENT and CLOSE to LISTEN happen in the process
  * that asked for it: its identity is stored with the socket there. All later changes may happen in whatever context
  * the packet arrived in, so pid and command of an event always come from the socket's storage, never from the task.
+ *
+ * The kernel skips a program that is already running on the CPU, and a change of state may fall into such a moment. The
+ * storage says how far a socket's life has been counted: what was skipped is made up for at the next change, or at the
+ * latest when the socket is destroyed, which is another hook.
  */
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
-#include "include/endpoint.h"
-#include "include/event.h"
-#include "include/ledger.h"
-#include "include/owner.h"
-#include "include/scope.h"
-
-enum outcome {
-	OUTCOME_OPENED = 1,
-	OUTCOME_FAILED = 2,
-	OUTCOME_CLOSED = 3,
-};
-
-struct connection_event {
-	struct event_header header;
-	__u64 duration_ns; /* of the connect, or of the connection; 0: not known */
-	struct endpoint local;
-	struct endpoint peer;
-	__s32 error; /* errno; 0 of a failed connect: the caller gave up */
-	__u8 outcome;
-	__u8 role;
-	__u8 _pad[2];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-	__type(value, struct connection_event);
-} events SEC(".maps");
-
-static __always_inline void connection_emit(struct sock *sk, struct socket_owner *known, __u64 now, __u8 outcome,
-					    __u8 role, __s32 error)
-{
-	struct connection_event *event;
-	struct endpoint local, peer;
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	__u16 local_port = tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0;
-	__u32 netns = netns_of_socket(sk);
-
-	endpoints_of(sk, local_port, &local, &peer);
-	ledger_count(seen);
-	if ((known && known->own) || !in_scope(netns) || talks_to_self(netns, &local, &peer)) {
-		ledger_count(filtered);
-		return;
-	}
-	event = ledger_reserve(&events, sizeof(*event));
-	if (!event)
-		return;
-	__builtin_memset(event, 0, sizeof(*event));
-	event->header.timestamp_ns = now;
-	event->header.netns = netns;
-	if (known) {
-		event->header.owner = known->owner;
-		if (known->since_ns && !(outcome == OUTCOME_OPENED && role == ROLE_SERVER))
-			event->duration_ns = now - known->since_ns;
-	}
-	event->local = local;
-	event->peer = peer;
-	/* a port was never found: the one synchronous failure that gets as far as SYN_SENT */
-	if (outcome == OUTCOME_FAILED && !error && !local_port)
-		error = EADDRNOTAVAIL;
-	event->error = error;
-	event->outcome = outcome;
-	event->role = role;
-	ledger_submit(event);
-}
+#include "include/connection_event.h"
 
 /* connect or listen was called, by the process that runs */
-static __always_inline void connection_begin(struct sock *sk, __u64 now, __u8 role)
+static __always_inline void connection_begin(struct sock *sk, __u8 role)
 {
 	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!known)
 		return;
 	owner_set_current(&known->owner);
-	known->since_ns = role == ROLE_CLIENT ? now : 0;
+	known->since_ns = role == ROLE_CLIENT ? bpf_ktime_get_ns() : 0;
 	known->role = role;
+	known->phase = role == ROLE_CLIENT ? PHASE_CONNECTING : PHASE_NONE;
 	known->error = 0;
 	known->own = self_tgid && known->owner.pid == self_tgid;
 }
 
-static __always_inline void connection_established(struct sock *sk, __u64 now, int oldstate)
+static __always_inline void connection_established(struct sock *sk, int oldstate)
 {
-	__u8 role = oldstate == TCP_SYN_RECV ? ROLE_SERVER : ROLE_CLIENT;
 	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct connection_end end = {
+		.now = bpf_ktime_get_ns(),
+		.outcome = OUTCOME_OPENED,
+		.role = oldstate == TCP_SYN_RECV ? ROLE_SERVER : ROLE_CLIENT,
+	};
 
 	if (known && known->role)
-		role = known->role; /* both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED */
-	connection_emit(sk, known, now, OUTCOME_OPENED, role, 0);
+		end.role = known->role; /* both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED */
+	if (known && known->since_ns && end.role == ROLE_CLIENT)
+		end.duration_ns = end.now - known->since_ns;
+	connection_report(sk, known, &end);
 	if (!known)
 		return;
-	known->role = role;
-	known->since_ns = now;
+	known->role = end.role;
+	known->since_ns = end.now;
 	known->error = 0;
+	known->phase = PHASE_ESTABLISHED;
 }
 
-static __always_inline void connection_ended(struct sock *sk, __u64 now, int oldstate)
+/* The establishment was skipped. When it was is not known, and so neither is how long it took. */
+static __always_inline void connection_make_up(struct sock *sk, struct socket_owner *known)
+{
+	struct connection_end end = { .now = bpf_ktime_get_ns(), .outcome = OUTCOME_OPENED, .role = known->role };
+
+	connection_report(sk, known, &end);
+	known->since_ns = 0;
+	known->error = 0;
+	known->phase = PHASE_ESTABLISHED;
+}
+
+/* The connection leaves ESTABLISHED, which it must have reached. */
+static __always_inline void connection_ending(struct sock *sk)
+{
+	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
+
+	if (known && known->phase < PHASE_ESTABLISHED)
+		connection_make_up(sk, known);
+}
+
+static __always_inline void connection_ended(struct sock *sk, int oldstate)
 {
 	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
 	bool failed = oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV;
-	__u8 role = known ? known->role : ROLE_UNKNOWN;
-	__s32 error = sk->sk_err;
+	struct connection_end end = {
+		.now = bpf_ktime_get_ns(),
+		.error = sk->sk_err,
+		.outcome = failed ? OUTCOME_FAILED : OUTCOME_CLOSED,
+	};
 
-	if (!role && failed)
-		role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
-	if (!error && failed && known)
-		error = known->error;
-	connection_emit(sk, known, now, failed ? OUTCOME_FAILED : OUTCOME_CLOSED, role, error);
+	if (known) {
+		if (!failed && known->phase < PHASE_ESTABLISHED)
+			connection_make_up(sk, known);
+		end.role = known->role;
+		if (!end.error && failed)
+			end.error = known->error;
+		if (known->since_ns)
+			end.duration_ns = end.now - known->since_ns;
+		known->phase = PHASE_ENDED;
+	}
+	if (!end.role && failed)
+		end.role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
+	connection_report(sk, known, &end);
 }
 
-/* The error that lies last in the socket's error queue, 0 if the queue is empty. */
-static __always_inline __s32 connection_queued_error(struct sock *sk)
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 {
-	struct sk_buff *last = sk->sk_error_queue.prev;
-
-	if (!sk->sk_error_queue.qlen)
+	/* MPTCP sockets pass here too; their subflows, which are TCP, are the connections */
+	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	return *(__u32 *)((void *)last + bpf_core_field_offset(last->cb) +
-			  bpf_core_field_offset(struct sock_exterr_skb, ee.ee_errno));
+	if (newstate == TCP_SYN_SENT)
+		connection_begin(sk, ROLE_CLIENT);
+	else if (newstate == TCP_LISTEN)
+		connection_begin(sk, ROLE_SERVER);
+	else if (newstate == TCP_ESTABLISHED)
+		connection_established(sk, oldstate);
+	else if (newstate == TCP_CLOSE && oldstate != TCP_CLOSE && oldstate != TCP_LISTEN)
+		connection_ended(sk, oldstate);
+	else if (oldstate == TCP_ESTABLISHED)
+		connection_ending(sk);
+	return 0;
 }
 
 /*
@@ -139,10 +126,10 @@ int BPF_PROG(connection_error, struct sock *sk)
 	struct socket_owner *known;
 	__s32 error;
 
-	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TCP_SYN_SENT)
+	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	known = bpf_sk_storage_get(&owners, sk, 0, 0);
-	if (!known)
+	if (!known || known->phase != PHASE_CONNECTING)
 		return 0;
 	error = sk->sk_err;
 	if (!error)
@@ -153,22 +140,31 @@ int BPF_PROG(connection_error, struct sock *sk)
 	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
+/* Every change of state has passed by now, or was skipped. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(connection_destroyed, struct sock *sk)
 {
-	__u64 now = bpf_ktime_get_ns();
+	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct connection_end end = { .outcome = OUTCOME_CLOSED };
+	struct tcp_sock *tcp;
 
-	/* MPTCP sockets pass here too; their subflows, which are TCP, are the connections */
-	if (sk->sk_protocol != IPPROTO_TCP)
+	if (!known || (known->phase != PHASE_CONNECTING && known->phase != PHASE_ESTABLISHED))
 		return 0;
-	if (newstate == TCP_SYN_SENT)
-		connection_begin(sk, now, ROLE_CLIENT);
-	else if (newstate == TCP_LISTEN)
-		connection_begin(sk, now, ROLE_SERVER);
-	else if (newstate == TCP_ESTABLISHED)
-		connection_established(sk, now, oldstate);
-	else if (newstate == TCP_CLOSE && oldstate != TCP_CLOSE && oldstate != TCP_LISTEN)
-		connection_ended(sk, now, oldstate);
+	tcp = bpf_skc_to_tcp_sock(sk);
+	end.now = bpf_ktime_get_ns();
+	end.role = known->role;
+	end.error = sk->sk_err;
+	if (known->phase == PHASE_CONNECTING) {
+		if (tcp && tcp->rcv_nxt) { /* the other end had answered */
+			connection_make_up(sk, known);
+		} else {
+			end.outcome = OUTCOME_FAILED;
+			if (!end.error)
+				end.error = known->error;
+		}
+	}
+	known->phase = PHASE_ENDED;
+	connection_report(sk, known, &end);
 	return 0;
 }
 

@@ -9,56 +9,48 @@
  */
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
-#include "include/endpoint.h"
 #include "include/event.h"
 #include "include/ledger.h"
 #include "include/owner.h"
+#include "include/packet.h"
+#include "include/ring.h"
+#include "include/run.h"
 #include "include/scope.h"
+#include "include/throttle.h"
 
 enum {
-	ETHERTYPE_MIN = 0x0600, /* smaller values are lengths or no Ethernet protocol at all */
-	ETHERTYPE_IPV4 = 0x0800,
-	ETHERTYPE_IPV6 = 0x86dd,
-	FRAGMENT_OFFSET = 0x1fff,
+	DROP_ENDING = 1 << 0,	    /* the packet was for a connection at its end */
+	DROP_HAS_PROTOCOL = 1 << 1, /* the number of the IP protocol is known */
 };
 
-struct ipv4_header {
-	__u8 version_ihl;
-	__u8 tos;
-	__be16 length;
-	__be16 id;
-	__be16 fragment;
-	__u8 ttl;
+struct packet_drop_row {
+	struct row_owner who;
+	char interface[16];
+	__u64 location; /* of the code that dropped; never shown as a number */
+	__u32 reason;	/* enum skb_drop_reason of the running kernel */
+	__u16 ethertype;
 	__u8 protocol;
-	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
-};
-
-struct ipv6_header {
-	__u8 version_class;
-	__u8 class_flow[3];
-	__be16 length;
-	__u8 next_header;
-	__u8 hop_limit;
-	__be32 source[4];
-	__be32 destination[4];
+	__u8 flags;
 };
 
 struct packet_drop_event {
 	struct event_header header;
-	__u64 location; /* of the code that dropped; never shown as a number */
-	__u32 reason;	/* enum skb_drop_reason of the running kernel */
-	__u32 length;	/* skb->len */
-	struct endpoint source;
-	struct endpoint destination;
+	__u64 location;
+	__u32 reason;
+	__u32 length; /* skb->len */
+	struct packet_ends ends;
 	__u16 ethertype;
-	__u8 protocol; /* IPPROTO_…, where has_addresses */
-	__u8 has_addresses;
-	__u8 has_ports;
-	__u8 receiver_state; /* of the socket that the packet was for, TCP_…; 0: none, or not told by this kernel */
-	__u8 _pad[2];
+	__u8 flags;
+	__u8 _pad;
 };
+
+enum {
+	REASONS = 512, /* more than the core of any kernel has; those of subsystems have numbers above 0xffff */
+};
+
+/* the overflow's kind is the reason and DROP_ENDING, as packet_drop_kind puts them together */
+LEDGER(struct packet_drop_row, REASONS * 4);
+RUNS(struct packet_drop_row);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -69,44 +61,36 @@ struct {
 /* how many arguments the tracepoint has: (skb, location) before 5.17, + reason, + rx_sk since 6.11 */
 const volatile __u32 tracepoint_args = 2;
 
-static __always_inline void packet_ports(struct packet_drop_event *event, unsigned char *at, unsigned char *end)
-{
-	__be16 ports[2];
+/* for whoever asked for it: it multiplies rows */
+const volatile bool rows_by_interface;
 
-	if (event->protocol != IPPROTO_TCP && event->protocol != IPPROTO_UDP)
-		return;
-	if (at + sizeof(ports) > end || bpf_probe_read_kernel(ports, sizeof(ports), at))
-		return;
-	event->source.port = bpf_ntohs(ports[0]);
-	event->destination.port = bpf_ntohs(ports[1]);
-	event->has_ports = 1;
+/* by reason: 1 if nobody wants a record of such a drop, 2 if nobody does of one for a connection at its end */
+const volatile __u8 reasons_unrecorded[REASONS];
+
+/* A subsystem's reason has its number in the upper half (include/net/dropreason.h). */
+static __always_inline __u32 packet_drop_kind(const struct packet_drop_row *row)
+{
+	__u32 kind = row->reason, ending = row->flags & DROP_ENDING ? 1 : 0;
+
+	if (kind >= REASONS)
+		kind = REASONS + ((kind >> 16 & 7) << 6) + (kind & 63);
+	return (kind & (REASONS * 2 - 1)) * 2 + ending;
 }
 
-static __always_inline void packet_ipv4(struct packet_drop_event *event, unsigned char *at, unsigned char *end)
+static __always_inline bool packet_drop_unrecorded(const struct packet_drop_row *row)
 {
-	struct ipv4_header ip;
-
-	if (at + sizeof(ip) > end || bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.version_ihl >> 4 != 4)
-		return;
-	endpoint_set4(&event->source, ip.source, 0);
-	endpoint_set4(&event->destination, ip.destination, 0);
-	event->protocol = ip.protocol;
-	event->has_addresses = 1;
-	if (!(bpf_ntohs(ip.fragment) & FRAGMENT_OFFSET))
-		packet_ports(event, at + (ip.version_ihl & 0xf) * 4, end);
+	if (row->reason >= REASONS)
+		return false;
+	return reasons_unrecorded[row->reason] & (row->flags & DROP_ENDING ? 3 : 1);
 }
 
-static __always_inline void packet_ipv6(struct packet_drop_event *event, unsigned char *at, unsigned char *end)
+/* At least one end of the connection has said that it sends no more. */
+static __always_inline bool packet_drop_ending(struct sock *receiver)
 {
-	struct ipv6_header ip;
+	__u32 ends = 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_TIME_WAIT | 1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK |
+		     1 << TCP_CLOSING;
 
-	if (at + sizeof(ip) > end || bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.version_class >> 4 != 6)
-		return;
-	__builtin_memcpy(event->source.address, ip.source, sizeof(ip.source));
-	__builtin_memcpy(event->destination.address, ip.destination, sizeof(ip.destination));
-	event->protocol = ip.next_header;
-	event->has_addresses = 1;
-	packet_ports(event, at + sizeof(ip), end);
+	return receiver && ends & 1 << (receiver->__sk_common.skc_state & 31);
 }
 
 /*
@@ -114,7 +98,7 @@ static __always_inline void packet_ipv6(struct packet_drop_event *event, unsigne
  * buffer that waits in a UDP socket's queue has neither: what lies in dev then is no device, is read as none, and such
  * a drop is of no known namespace.
  */
-static __always_inline __u32 packet_netns(struct sk_buff *skb, struct sock *receiver)
+static __always_inline __u32 packet_drop_netns(struct sk_buff *skb, struct sock *receiver)
 {
 	struct sock *sender = skb->sk;
 
@@ -125,22 +109,39 @@ static __always_inline __u32 packet_netns(struct sk_buff *skb, struct sock *rece
 	return skb->dev->nd_net.net->ns.inum;
 }
 
+static __always_inline void packet_drop_record(struct sk_buff *skb, const struct packet_drop_row *row,
+					       const struct socket_owner *known, __u32 netns)
+{
+	struct packet_drop_event *event = ring_reserve(&events, sizeof(*event));
+
+	if (!event)
+		return;
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.timestamp_ns = bpf_ktime_get_ns();
+	event->header.netns = netns;
+	if (known)
+		event->header.owner = known->owner;
+	event->location = row->location;
+	event->reason = row->reason;
+	event->length = skb->len;
+	event->ethertype = row->ethertype;
+	event->flags = row->flags;
+	packet_read(&event->ends, skb);
+	ring_submit(event);
+}
+
 SEC("tp_btf/kfree_skb")
 int packet_drop_kfree_skb(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
-	__u16 ethertype = bpf_ntohs(skb->protocol);
-	__u16 network_header = skb->network_header;
-	struct packet_drop_event *event;
+	struct packet_drop_row row = {};
 	struct socket_owner *known = 0;
 	struct sock *receiver = 0;
-	unsigned char *at, *end;
-	__u32 netns;
+	__u32 netns, slot;
+	int protocol;
 
-	/* an unset network header is 0 in buffers that never had one, ~0 in those that lost it */
-	if (ethertype < ETHERTYPE_MIN || network_header == 0 || network_header == 0xffff)
+	if (!packet_is(skb))
 		return 0;
-	ledger_count(seen);
 	if (tracepoint_args >= 4) {
 		receiver = (void *)ctx[3];
 		known = owner_find(receiver);
@@ -148,33 +149,33 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	if (!known)
 		known = owner_find(skb->sk);
 	barrier_var(known); /* else clang keeps a truth value in its place, which the verifier cannot follow */
-	netns = packet_netns(skb, receiver);
+	netns = packet_drop_netns(skb, receiver);
 	if ((known && known->own) || !in_scope(netns)) {
 		ledger_count(filtered);
 		return 0;
 	}
-	event = ledger_reserve(&events, sizeof(*event));
-	if (!event)
-		return 0;
-	__builtin_memset(event, 0, sizeof(*event));
-	event->header.timestamp_ns = bpf_ktime_get_ns();
-	event->header.netns = netns;
-	if (known)
-		event->header.owner = known->owner;
-	event->location = ctx[1];
+	row.location = ctx[1];
 	if (tracepoint_args >= 3)
-		event->reason = ctx[2];
-	if (receiver)
-		event->receiver_state = receiver->__sk_common.skc_state;
-	event->length = skb->len;
-	event->ethertype = ethertype;
-	at = skb->head + network_header;
-	end = skb->head + skb->tail;
-	if (ethertype == ETHERTYPE_IPV4)
-		packet_ipv4(event, at, end);
-	else if (ethertype == ETHERTYPE_IPV6)
-		packet_ipv6(event, at, end);
-	ledger_submit(event);
+		row.reason = ctx[2];
+	row.ethertype = bpf_ntohs(skb->protocol);
+	protocol = packet_protocol(skb);
+	if (protocol >= 0) {
+		row.protocol = protocol;
+		row.flags = DROP_HAS_PROTOCOL;
+	}
+	if (packet_drop_ending(receiver))
+		row.flags |= DROP_ENDING;
+	if (rows_by_interface && !skb->sk) /* of a buffer that a socket owns, other things lie in dev */
+		__builtin_memcpy(row.interface, skb->dev->name, sizeof(row.interface));
+	if (known) {
+		row_owner_set(&row.who, &known->owner);
+		ledger_charge(&known->owner, row.reason << 1 | (row.flags & DROP_ENDING), row.location);
+	}
+	slot = ledger_tally_run(&row, skb->len, packet_drop_kind);
+	if (packet_drop_unrecorded(&row))
+		ledger_count(counted);
+	else if (ledger_admits_slot(slot))
+		packet_drop_record(skb, &row, known, netns);
 	return 0;
 }
 

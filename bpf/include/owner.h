@@ -25,8 +25,9 @@ struct socket_owner {
 	__u64 since_ns; /* connect called or connection established; 0: before kerntap */
 	__s32 error;	/* errno that the kernel told the process, which takes it away from the socket */
 	__u8 role;
-	__u8 own; /* kerntap's own socket */
-	__u8 _pad[2];
+	__u8 own;   /* kerntap's own socket */
+	__u8 phase; /* how much of the connection's life has been counted, see connection.bpf.c */
+	__u8 _pad[1];
 };
 
 struct {

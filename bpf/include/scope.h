@@ -29,12 +29,16 @@ const volatile __u32 self_netns;
 const volatile __u16 self_ports[2];
 
 /* Whether a client talks to kerntap on this machine: from an address to the same address, at kerntap's port. */
-static __always_inline bool talks_to_self(__u32 netns, const struct endpoint *local, const struct endpoint *peer)
+static __always_inline bool talks_to_self(__u32 netns, struct sock *sk)
 {
-	if (netns != self_netns || (peer->port != self_ports[0] && peer->port != self_ports[1]))
+	__u16 port = bpf_ntohs(sk->__sk_common.skc_dport);
+	struct endpoint local, peer;
+
+	if (netns != self_netns || (port != self_ports[0] && port != self_ports[1]))
 		return false;
-	return local->address[0] == peer->address[0] && local->address[1] == peer->address[1] &&
-	       local->address[2] == peer->address[2] && local->address[3] == peer->address[3];
+	endpoints_of(sk, 0, &local, &peer);
+	return local.address[0] == peer.address[0] && local.address[1] == peer.address[1] &&
+	       local.address[2] == peer.address[2] && local.address[3] == peer.address[3];
 }
 
 #endif /* KERNTAP_SCOPE_H */

@@ -29,7 +29,7 @@ type Event struct {
 
 var (
 	_ bpf.Described = (*Event)(nil)
-	_ bpf.Measured  = (*Event)(nil)
+	_ bpf.Tallied   = (*Event)(nil)
 )
 
 // GetEventType implements bpf.BPFEvent.
@@ -53,14 +53,29 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 		telemetry.String(fileSystemType, e.FileSystem))
 }
 
+// Tally implements bpf.Tallied: a record is a sample, and what it shows is counted in its row.
+func (e *Event) Tally() uint64 { return 0 }
+
+// Detail implements bpf.Tallied.
+func (e *Event) Detail() bpf.Detail { return bpf.Exported }
+
+// Tally is how many changes one row of the ledger counted.
+type Tally struct {
+	bpf.RowTally
+	// FileSystem is the type of the file system.
+	FileSystem string
+}
+
+var _ bpf.Measured = (*Tally)(nil)
+
+// GetEventType implements bpf.BPFEvent.
+func (t *Tally) GetEventType() string { return Name }
+
 // Measurements implements bpf.Measured.
-func (e *Event) Measurements(dst []telemetry.Measurement) []telemetry.Measurement {
+func (t *Tally) Measurements(dst []telemetry.Measurement) []telemetry.Measurement {
 	return append(dst, telemetry.Measurement{
 		Metric: &fileChanges,
-		Labels: telemetry.LabelSet(
-			telemetry.Label{Key: telemetry.Command, Value: e.Command},
-			telemetry.Label{Key: fileSystemType, Value: e.FileSystem},
-		),
-		Value: 1,
+		Labels: t.Labels(telemetry.Label{Key: fileSystemType, Value: t.FileSystem}),
+		Value:  float64(t.N),
 	})
 }

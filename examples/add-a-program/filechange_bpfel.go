@@ -13,6 +13,13 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type fileChangeAllowance struct {
+	_       structs.HostLayout
+	Records uint32
+	Firsts  uint32
+	Rows    [4096]uint32
+}
+
 type fileChangeCgroupNames struct {
 	_    structs.HostLayout
 	Name [4][128]int8
@@ -39,12 +46,35 @@ type fileChangeFileChangeEvent struct {
 	Filesystem [16]int8
 }
 
+type fileChangeFileChangeRow struct {
+	_   structs.HostLayout
+	Who struct {
+		_          structs.HostLayout
+		Command    [16]int8
+		CgroupId   uint64
+		Executable [32]int8
+	}
+	Filesystem [16]int8
+}
+
 type fileChangeOutcomes struct {
-	_        structs.HostLayout
-	Seen     uint64
-	Recorded uint64
-	Filtered uint64
-	Lost     uint64
+	_            structs.HostLayout
+	Recorded     uint64
+	Throttled    uint64
+	Counted      uint64
+	Lost         uint64
+	Filtered     uint64
+	Unattributed uint64
+	Overflowed   uint64
+	Spilled      uint64
+}
+
+type fileChangeProcessRow struct {
+	_       structs.HostLayout
+	Place   uint64
+	Kind    uint32
+	Pid     uint32
+	Command [16]int8
 }
 
 type fileChangeSocketOwner struct {
@@ -62,22 +92,41 @@ type fileChangeSocketOwner struct {
 	Error   int32
 	Role    uint8
 	Own     uint8
-	Pad     [2]uint8
+	Phase   uint8
+	Pad     [1]uint8
+}
+
+type fileChangeTally struct {
+	_     structs.HostLayout
+	Count uint64
+	Sum   uint64
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	fileChangeMapAllowances       = "allowances"
 	fileChangeMapCgroupRoom       = "cgroup_room"
 	fileChangeMapCgroups          = "cgroups"
 	fileChangeMapEvents           = "events"
 	fileChangeMapOutcomes         = "outcomes"
+	fileChangeMapOverflow         = "overflow"
 	fileChangeMapOwners           = "owners"
+	fileChangeMapProcesses0       = "processes_0"
+	fileChangeMapProcesses1       = "processes_1"
+	fileChangeMapRows0            = "rows_0"
+	fileChangeMapRows1            = "rows_1"
 	fileChangeProgFileChangeDirty = "file_change_dirty"
+	fileChangeVarLedgerHalf       = "ledger_half"
 	fileChangeVarMayReadStrings   = "may_read_strings"
 	fileChangeVarRingWokenNs      = "ring_woken_ns"
+	fileChangeVarRowsByCgroup     = "rows_by_cgroup"
+	fileChangeVarRowsByExecutable = "rows_by_executable"
 	fileChangeVarSelfTgid         = "self_tgid"
+	fileChangeVarThrottleFirst    = "throttle_first"
+	fileChangeVarThrottleProgram  = "throttle_program"
+	fileChangeVarThrottleRow      = "throttle_row"
 )
 
 // loadFileChange returns the embedded CollectionSpec for fileChange.
@@ -129,20 +178,32 @@ type fileChangeProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type fileChangeMapSpecs struct {
+	Allowances *ebpf.MapSpec `ebpf:"allowances"`
 	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
+	Overflow   *ebpf.MapSpec `ebpf:"overflow"`
 	Owners     *ebpf.MapSpec `ebpf:"owners"`
+	Processes0 *ebpf.MapSpec `ebpf:"processes_0"`
+	Processes1 *ebpf.MapSpec `ebpf:"processes_1"`
+	Rows0      *ebpf.MapSpec `ebpf:"rows_0"`
+	Rows1      *ebpf.MapSpec `ebpf:"rows_1"`
 }
 
 // fileChangeVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type fileChangeVariableSpecs struct {
-	MayReadStrings *ebpf.VariableSpec `ebpf:"may_read_strings"`
-	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
+	LedgerHalf       *ebpf.VariableSpec `ebpf:"ledger_half"`
+	MayReadStrings   *ebpf.VariableSpec `ebpf:"may_read_strings"`
+	RingWokenNs      *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsByCgroup     *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
+	RowsByExecutable *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	SelfTgid         *ebpf.VariableSpec `ebpf:"self_tgid"`
+	ThrottleFirst    *ebpf.VariableSpec `ebpf:"throttle_first"`
+	ThrottleProgram  *ebpf.VariableSpec `ebpf:"throttle_program"`
+	ThrottleRow      *ebpf.VariableSpec `ebpf:"throttle_row"`
 }
 
 // fileChangeObjects contains all objects after they have been loaded into the kernel.
@@ -165,20 +226,32 @@ func (o *fileChangeObjects) Close() error {
 //
 // It can be passed to loadFileChangeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type fileChangeMaps struct {
+	Allowances *ebpf.Map `ebpf:"allowances"`
 	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.Map `ebpf:"cgroups"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Outcomes   *ebpf.Map `ebpf:"outcomes"`
+	Overflow   *ebpf.Map `ebpf:"overflow"`
 	Owners     *ebpf.Map `ebpf:"owners"`
+	Processes0 *ebpf.Map `ebpf:"processes_0"`
+	Processes1 *ebpf.Map `ebpf:"processes_1"`
+	Rows0      *ebpf.Map `ebpf:"rows_0"`
+	Rows1      *ebpf.Map `ebpf:"rows_1"`
 }
 
 func (m *fileChangeMaps) Close() error {
 	return _FileChangeClose(
+		m.Allowances,
 		m.CgroupRoom,
 		m.Cgroups,
 		m.Events,
 		m.Outcomes,
+		m.Overflow,
 		m.Owners,
+		m.Processes0,
+		m.Processes1,
+		m.Rows0,
+		m.Rows1,
 	)
 }
 
@@ -186,9 +259,15 @@ func (m *fileChangeMaps) Close() error {
 //
 // It can be passed to loadFileChangeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type fileChangeVariables struct {
-	MayReadStrings *ebpf.Variable `ebpf:"may_read_strings"`
-	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
-	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
+	LedgerHalf       *ebpf.Variable `ebpf:"ledger_half"`
+	MayReadStrings   *ebpf.Variable `ebpf:"may_read_strings"`
+	RingWokenNs      *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsByCgroup     *ebpf.Variable `ebpf:"rows_by_cgroup"`
+	RowsByExecutable *ebpf.Variable `ebpf:"rows_by_executable"`
+	SelfTgid         *ebpf.Variable `ebpf:"self_tgid"`
+	ThrottleFirst    *ebpf.Variable `ebpf:"throttle_first"`
+	ThrottleProgram  *ebpf.Variable `ebpf:"throttle_program"`
+	ThrottleRow      *ebpf.Variable `ebpf:"throttle_row"`
 }
 
 // fileChangePrograms contains all programs after they have been loaded into the kernel.

@@ -4,6 +4,7 @@ package file_change
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 )
@@ -24,6 +25,8 @@ func New(settings bpf.Settings, storage bpf.EventStorage, options ...bpf.Option)
 		ObjectPath:  "examples/add-a-program/bpf/file_change.bpf.c",
 		Object:      loadFileChange,
 		Decode:      decode,
+		Row:         row,
+		Kind:        func(uint32) []byte { return make([]byte, unsafe.Sizeof(fileChangeFileChangeRow{})) },
 	}, storage, options...), nil
 }
 
@@ -33,4 +36,12 @@ func decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error) {
 		return nil, fmt.Errorf("file change: %w", err)
 	}
 	return &Event{BaseEvent: base, Inode: wire.Inode, FileSystem: bpf.Text(wire.Filesystem[:])}, nil
+}
+
+func row(counted bpf.RowTally, key []byte) (bpf.BPFEvent, error) {
+	wire, err := bpf.Cast[fileChangeFileChangeRow](key)
+	if err != nil {
+		return nil, fmt.Errorf("file change row: %w", err)
+	}
+	return &Tally{RowTally: counted, FileSystem: bpf.Text(wire.Filesystem[:])}, nil
 }

@@ -23,14 +23,21 @@ type hookForm struct {
 
 // counterForm is the JSON form of bpf.Stats, field by field in the same order.
 type counterForm struct {
-	Seen        uint64 `json:"seen"`
-	Recorded    uint64 `json:"recorded"`
-	Filtered    uint64 `json:"filtered"`
-	Lost        uint64 `json:"lost"`
-	Missed      uint64 `json:"missed"`
-	Undecodable uint64 `json:"undecodable"`
-	Dropped     uint64 `json:"dropped"`
-	Delivered   uint64 `json:"delivered"`
+	Seen         uint64 `json:"seen"`
+	Recorded     uint64 `json:"recorded"`
+	Throttled    uint64 `json:"throttled"`
+	Counted      uint64 `json:"counted"`
+	Lost         uint64 `json:"lost"`
+	Filtered     uint64 `json:"filtered"`
+	Missed       uint64 `json:"missed"`
+	Tallied      uint64 `json:"tallied"`
+	TalliesLost  uint64 `json:"tallies_lost"`
+	Unattributed uint64 `json:"unattributed"`
+	Overflowed   uint64 `json:"overflowed"`
+	LedgerRows   uint64 `json:"ledger_rows"`
+	Undecodable  uint64 `json:"undecodable"`
+	Dropped      uint64 `json:"dropped"`
+	Delivered    uint64 `json:"delivered"`
 }
 
 func newProgramForms(programs []bpf.Status) []programForm {

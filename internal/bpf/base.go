@@ -36,11 +36,14 @@ type Program struct {
 	session    *Session
 	ownSession bool
 	events     chan BPFEvent
-	reading    sync.WaitGroup
+	reading    sync.WaitGroup // the reader of the ring and the drainer of the ledger, who send to events
+	ended      chan struct{}  // closed after events is
 	read       readCounts
+	drained    drainCounts
+	endDrains  func() // has the drainer drain a last time and end; may be called any number of times
 
 	verbs   sync.Mutex // one verb at a time; guards started
-	started bool       // a reader owns the event channel
+	started bool       // events has senders
 
 	mu       sync.Mutex // guards what Status reads
 	state    State
@@ -60,7 +63,7 @@ var (
 
 // NewProgram returns a program that has not touched the kernel yet.
 func NewProgram(spec Spec, storage EventStorage, options ...Option) *Program {
-	p := &Program{spec: spec, storage: storage, events: make(chan BPFEvent, eventBuffer)}
+	p := &Program{spec: spec, storage: storage, events: make(chan BPFEvent, eventBuffer), ended: make(chan struct{})}
 	for _, option := range options {
 		option(p)
 	}
@@ -154,9 +157,7 @@ func (p *Program) Attach() error {
 // Start implements BPFProgram.
 func (p *Program) Start(ctx context.Context) error {
 	return p.step("start", Attached, Running, func() error {
-		reader := p.object.reader
-		p.reading.Go(func() { p.readAll(reader) })
-		p.started = true
+		p.startReading(p.object)
 		// AfterFunc may call Stop at once, but Stop waits for this verb to end.
 		unhook := context.AfterFunc(ctx, func() {
 			if err := p.Stop(); err != nil {
@@ -168,6 +169,20 @@ func (p *Program) Start(ctx context.Context) error {
 		p.unhook = unhook
 		return nil
 	})
+}
+
+// startReading starts the two senders of the event channel, and whoever closes it after them.
+func (p *Program) startReading(object *object) {
+	stop := make(chan struct{})
+	p.endDrains = sync.OnceFunc(func() { close(stop) })
+	p.started = true
+	p.reading.Go(func() { p.readAll(object.reader) })
+	p.reading.Go(func() { p.drainAll(object.ledger, stop) })
+	go func() {
+		defer close(p.ended)
+		p.reading.Wait()
+		close(p.events)
+	}()
 }
 
 // Stop implements BPFProgram.
@@ -236,7 +251,10 @@ func (p *Program) releaseObject(object *object) error {
 	if flushErr := object.reader.Flush(); flushErr != nil && !errors.Is(flushErr, os.ErrClosed) {
 		err = errors.Join(err, flushErr, object.reader.Close())
 	}
-	p.reading.Wait()
+	if p.started {
+		p.endDrains()
+		<-p.ended
+	}
 	p.mu.Lock()
 	p.object = nil
 	countErr := object.count(&p.kernel)

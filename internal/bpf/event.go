@@ -52,6 +52,19 @@ type Spanning interface {
 	Since() time.Time
 }
 
+// PerProcess is an event that tells what part of a sum one process has.
+type PerProcess interface {
+	// ProcessOnly tells whether the event is counted elsewhere in the sum over all processes.
+	ProcessOnly() bool
+}
+
+// Lacking is an event that tells of occurrences that were counted elsewhere, but not for their owner.
+type Lacking interface {
+	// Nameless were counted without their command, Ownerless without their process.
+	Nameless() uint64
+	Ownerless() uint64
+}
+
 // TallyOf returns what an event adds to a summary.
 func TallyOf(event BPFEvent) uint64 {
 	if t, ok := event.(Tallied); ok {

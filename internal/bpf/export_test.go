@@ -8,9 +8,14 @@ const (
 
 // The wire types that are not generated.
 type (
-	WireOutcomes    = wireOutcomes
-	WireSocketOwner = wireSocketOwner
-	WireCgroupNames = wireCgroupNames
+	WireOutcomes     = wireOutcomes
+	WireSocketOwner  = wireSocketOwner
+	WireDistribution = wireDistribution
+	WireCgroupNames  = wireCgroupNames
+	WireRowOwner     = wireRowOwner
+	WireTally        = wireTally
+	WireProcessRow   = wireProcessRow
+	WireAllowance    = wireAllowance
 )
 
 // Decoder returns what the program's reader does to each sample.

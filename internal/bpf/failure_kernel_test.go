@@ -14,18 +14,17 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
 )
 
-// object is the least that a program can be, with instructions and a type to choose.
+// object has the maps of a real program and one function, with instructions and a type to choose.
 func object(kind ebpf.ProgramType, instructions asm.Instructions) func() (*ebpf.CollectionSpec, error) {
 	return func() (*ebpf.CollectionSpec, error) {
-		return &ebpf.CollectionSpec{
-			Maps: map[string]*ebpf.MapSpec{
-				"events":   {Type: ebpf.RingBuf, MaxEntries: 4096},
-				"outcomes": {Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 32, MaxEntries: 1},
-			},
-			Programs: map[string]*ebpf.ProgramSpec{"broken": {
-				Name: "broken", Type: kind, SectionName: "broken/hook", Instructions: instructions, License: "GPL",
-			}},
-		}, nil
+		spec, err := ebpf.LoadCollectionSpec("programs/connection/connection_bpfel.o")
+		if err != nil {
+			return nil, err
+		}
+		spec.Programs = map[string]*ebpf.ProgramSpec{"broken": {
+			Name: "broken", Type: kind, SectionName: "broken/hook", Instructions: instructions, License: "GPL",
+		}}
+		return spec, nil
 	}
 }
 

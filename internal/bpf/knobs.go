@@ -2,20 +2,31 @@ package bpf
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/features"
+
+	"github.com/kerntap/kerntap/internal/workload"
 )
 
 // setKnobs sets those of the common knobs that an object has.
 func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
 	for name, value := range map[string]any{
-		"self_tgid":        s.SelfPID,
-		"scope_netns":      s.ScopeNetNS,
-		"self_netns":       s.SelfNetNS,
-		"self_ports":       s.SelfPorts,
-		"may_read_strings": mayReadStrings(),
+		"self_tgid":           s.SelfPID,
+		"scope_netns":         s.ScopeNetNS,
+		"self_netns":          s.SelfNetNS,
+		"self_ports":          s.SelfPorts,
+		"may_read_strings":    mayReadStrings(),
+		"throttle_row":        limit(s.Throttle.Row),
+		"throttle_program":    limit(s.Throttle.Program),
+		"throttle_first":      limit(s.Throttle.First),
+		"rows_by_cgroup":      s.RowsBy.Container || s.RowsBy.Pod,
+		"rows_by_executable":  s.RowsBy.Executable,
+		"rows_by_port":        s.RowsBy.ServerPort,
+		"rows_by_interface":   s.RowsBy.Interface,
+		"distribution_bounds": distributionBounds(),
 	} {
 		knob, ok := spec.Variables[name]
 		if !ok {
@@ -26,6 +37,35 @@ func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
 		}
 	}
 	return nil
+}
+
+// Throttle bounds how many records a program emits between two drains of its ledger. 0 is no limit.
+type Throttle struct {
+	// Row is the most of one row of the ledger, Program of the whole program.
+	Row, Program uint32
+	// First is the most of rows that emit their first: they do not count against Program.
+	First uint32
+}
+
+func limit(n uint32) uint32 {
+	if n == 0 {
+		return math.MaxUint32
+	}
+	return n
+}
+
+// RowsBy says what rows tell apart beside the command, each of which multiplies them.
+type RowsBy struct{ Container, Pod, Executable, ServerPort, Interface bool }
+
+// only leaves out what rows do not tell apart.
+func (r RowsBy) only(identity workload.Identity) workload.Identity {
+	if !r.Container {
+		identity.ContainerID = ""
+	}
+	if !r.Pod {
+		identity.PodUID = ""
+	}
+	return identity
 }
 
 // mayReadStrings tells whether the kernel lets programs follow pointers to text: not in lockdown mode confidentiality.

@@ -26,6 +26,10 @@ func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
 			"outcomes":     reflect.TypeFor[bpf.WireOutcomes](),
 			"socket_owner": reflect.TypeFor[bpf.WireSocketOwner](),
 			"cgroup_names": reflect.TypeFor[bpf.WireCgroupNames](),
+			"row_owner":    reflect.TypeFor[bpf.WireRowOwner](),
+			"tally":        reflect.TypeFor[bpf.WireTally](),
+			"process_row":  reflect.TypeFor[bpf.WireProcessRow](),
+			"allowance":    reflect.TypeFor[bpf.WireAllowance](),
 		} {
 			var c *btf.Struct
 			if err := spec.Types.TypeByName(name, &c); err != nil {

@@ -12,16 +12,14 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// The maps that every object declares: the ring of samples and the ledger of outcomes.
-const (
-	eventsMap   = "events"
-	outcomesMap = "outcomes"
-)
+// eventsMap is the ring of samples that every object declares.
+const eventsMap = "events"
 
 // object is a collection in the kernel, its hooks and the reader of its ring.
 type object struct {
 	collection *ebpf.Collection
 	reader     *ringbuf.Reader
+	ledger     *ledger
 
 	mu    sync.Mutex // a reader that fails detaches, perhaps while the program stops
 	links []link.Link
@@ -31,6 +29,9 @@ type object struct {
 // loadObject verifies an object and brings it into the kernel. On failure nothing stays behind.
 func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	if err := session.setKnobs(spec); err != nil {
+		return nil, err
+	}
+	if err := session.sizeMaps(spec); err != nil {
 		return nil, err
 	}
 	shared, err := session.replacements(spec)
@@ -46,6 +47,10 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	if collection.Maps[eventsMap] == nil || collection.Maps[outcomesMap] == nil {
 		o.close()
 		return nil, fmt.Errorf("object lacks map %s or %s", eventsMap, outcomesMap)
+	}
+	if o.ledger, err = newLedger(session, collection); err != nil {
+		o.close()
+		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	if o.reader, err = ringbuf.NewReader(collection.Maps[eventsMap]); err != nil {
 		o.close()
@@ -127,21 +132,15 @@ func (o *object) close() error {
 	return errors.Join(errs...)
 }
 
-// wireOutcomes is struct outcomes of bpf/include/ledger.h.
-type wireOutcomes struct{ Seen, Recorded, Filtered, Lost uint64 }
-
 // count reads the kernel's side of the ledger into stats.
 func (o *object) count(stats *Stats) error {
-	var rows []wireOutcomes
-	if err := o.collection.Maps[outcomesMap].Lookup(uint32(0), &rows); err != nil {
-		return fmt.Errorf("read outcomes: %w", err)
+	outcomes, err := readOutcomes(o.collection.Maps[outcomesMap])
+	if err != nil {
+		return err
 	}
-	stats.Seen, stats.Recorded, stats.Filtered, stats.Lost, stats.Missed = 0, 0, 0, 0, 0
-	for _, row := range rows {
-		stats.Seen += row.Seen
-		stats.Recorded += row.Recorded
-		stats.Filtered += row.Filtered
-		stats.Lost += row.Lost
+	*stats = Stats{
+		Recorded: outcomes.Recorded, Throttled: outcomes.Throttled, Counted: outcomes.Counted, Lost: outcomes.Lost,
+		Filtered: outcomes.Filtered, Unattributed: outcomes.Unattributed, Overflowed: outcomes.Overflowed,
 	}
 	for name, program := range o.collection.Programs {
 		run, err := program.Stats()
@@ -150,7 +149,7 @@ func (o *object) count(stats *Stats) error {
 		}
 		stats.Missed += run.RecursionMisses
 	}
-	stats.Seen += stats.Missed
+	stats.Seen = stats.Recorded + stats.Throttled + stats.Counted + stats.Lost + stats.Filtered + stats.Missed
 	return nil
 }
 

@@ -21,10 +21,9 @@ type readCounts struct {
 	delivered   atomic.Uint64
 }
 
-// readAll turns samples into events until the ring is flushed or closed, and then closes the event channel. It never
-// waits for whoever reads the events: one that finds the channel full is dropped and counted.
+// readAll turns samples into events until the ring is flushed or closed. It never waits for whoever reads the events:
+// one that finds the channel full is dropped and counted.
 func (p *Program) readAll(reader *ringbuf.Reader) {
-	defer close(p.events)
 	headers := newHeaderDecoder(p.session)
 	var record ringbuf.Record
 	var look time.Time
@@ -59,10 +58,9 @@ func (p *Program) deliver(headers *headerDecoder, sample []byte) {
 		}
 		return
 	}
-	select {
-	case p.events <- event:
+	if p.offer(event) {
 		p.read.delivered.Add(1)
-	default:
+	} else {
 		p.read.dropped.Add(1)
 	}
 }
@@ -86,12 +84,13 @@ func (p *Program) readerEnded(err error) {
 	err = fmt.Errorf("read program %s: %w", p.spec.Name, err)
 	p.fail(err)
 	p.log().Warn("program failed", "error", err)
-	if object == nil {
+	if object == nil { // Stop has taken it
 		return
 	}
 	if err := object.detach(); err != nil {
 		p.log().Warn("cannot detach a failed program", "error", err)
 	}
+	p.endDrains()
 }
 
 // Status implements Reporter. After Stop it tells how the program ended.
@@ -108,6 +107,9 @@ func (p *Program) Status() Status {
 	stats.Undecodable = p.read.undecodable.Load()
 	stats.Dropped = p.read.dropped.Load()
 	stats.Delivered = p.read.delivered.Load()
+	stats.Tallied = p.drained.tallied.Load()
+	stats.TalliesLost = p.drained.lost.Load()
+	stats.LedgerRows = p.drained.rows.Load()
 	status := Status{
 		Name:        p.spec.Name,
 		Description: p.spec.Description,

@@ -1,11 +1,13 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -34,9 +36,20 @@ type Session struct {
 	SelfPorts [2]uint16
 	// SelfPID is kerntap's process id in the initial pid namespace; 0 while it is not known.
 	SelfPID uint32
+	// DrainEvery is the time between two drains of a program's ledger; 0 means a second. It is the resolution of tallies
+	// and the interval that Throttle speaks of.
+	DrainEvery time.Duration
+	// Throttle bounds the records; the zero Throttle does not.
+	Throttle Throttle
+	// RowsBy says what rows tell apart beside the command.
+	RowsBy RowsBy
+	// MapBytes bounds the memory of one program's maps in the kernel; 0 means 15 MiB. Rows, not records, take what the
+	// rest leaves.
+	MapBytes uint64
 
 	mu     sync.Mutex
 	shared map[string]*ebpf.Map // empty until a program that uses them is loaded
+	wait   barrier
 }
 
 // NewSession returns a session that has not touched the kernel yet.
@@ -58,8 +71,10 @@ func (s *Session) Close() error {
 		}
 	}
 	clear(s.shared)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.wait.close())...)
 }
+
+func (s *Session) interval() time.Duration { return cmp.Or(s.DrainEvery, time.Second) }
 
 // Disregard marks a socket of kerntap's own that was opened before the programs were loaded: its traffic, and that of
 // the connections it accepts, counts as filtered. It is to be called after the programs are loaded; where none of

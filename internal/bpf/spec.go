@@ -14,12 +14,20 @@ type Spec struct {
 	Description string
 	// ObjectPath says where the source of the object stands in the tree.
 	ObjectPath string
-	// Object returns the compiled object, which carries its hooks, its ring (events) and its ledger (outcomes).
+	// Object returns the compiled object, which carries its hooks, its ring (events) and its ledger.
 	Object func() (*ebpf.CollectionSpec, error)
 	// Prepare, if not nil, sets the object's knobs before it is loaded. What the program does without it logs.
 	Prepare func(*ebpf.CollectionSpec, *slog.Logger) error
 	// Decode turns a sample into an event that embeds base. It is called from one goroutine and must not keep sample.
 	Decode func(base BaseEvent, sample []byte) (BPFEvent, error)
+	// Row makes an event, which embeds tally, of what a row of the ledger has counted. It is called from one goroutine,
+	// not that of Decode, and must not keep key, which is the C struct of the row.
+	Row func(tally RowTally, key []byte) (BPFEvent, error)
+	// Kind returns the key of a row without owner for a kind of the ledger's overflow, SpillKind for one of the
+	// distributions' spill.
+	Kind, SpillKind func(kind uint32) []byte
+	// Counts tells whether what a process row of this kind and place counts adds to summaries; nil says that all do.
+	Counts func(kind uint32, place uint64) bool
 }
 
 // Settings are what the configuration says about one program.

@@ -38,20 +38,35 @@ type Hook struct {
 }
 
 // Stats counts what became of everything that one program saw. In the kernel
-// Seen = Recorded + Filtered + Lost + Missed; in user space
-// Recorded = Undecodable + Dropped + Delivered + what is under way.
+// Seen = Recorded + Throttled + Counted + Lost + Filtered + Missed; in user space
+// Recorded = Undecodable + Dropped + Delivered + what is under way. Once the program has stopped,
+// Tallied = Recorded + Throttled + Counted + Lost.
 type Stats struct {
 	// Seen is the number of kernel events that the program is for.
 	Seen uint64
 	// Recorded went into the ring buffer.
 	Recorded uint64
-	// Filtered were left out on purpose (kerntap's own traffic).
-	Filtered uint64
-	// Lost found the ring buffer full.
+	// Throttled were over the limit of records, and are counted all the same.
+	Throttled uint64
+	// Counted are events of which nobody wants a record.
+	Counted uint64
+	// Lost found the ring buffer full, and are counted all the same.
 	Lost uint64
+	// Filtered were left out on purpose (kerntap's own traffic, other network namespaces).
+	Filtered uint64
 	// Missed are runs that the kernel skipped because the program was already running on that CPU; not each of them
 	// would have been an event.
 	Missed uint64
+	// Tallied are the events that the rows of the ledger counted, as far as they were drained.
+	Tallied uint64
+	// TalliesLost are those of them whose tally nobody took before the program ended.
+	TalliesLost uint64
+	// Unattributed were counted, but for no process: there was no room to count for one more.
+	Unattributed uint64
+	// Overflowed were counted without their owner or with little more than their kind: there was no room for one more row.
+	Overflowed uint64
+	// LedgerRows is the number of rows that the last drain brought.
+	LedgerRows uint64
 	// Undecodable are samples that did not have the expected layout.
 	Undecodable uint64
 	// Dropped found a channel full, because its reader was slow.

@@ -16,12 +16,13 @@ const (
 	defaultRetention = time.Hour
 )
 
-// InMemoryStorage implements EventStorage and Covering: a bounded ring of records for each event type, and tallies in
+// InMemoryStorage implements EventStorage, Covering and Accounting: a bounded ring of records for each event type, and tallies in
 // buckets of time, which stay exact when records have left.
 type InMemoryStorage struct {
 	records   int
 	retention time.Duration
 	now       func() time.Time
+	began     time.Time
 
 	mu    sync.RWMutex
 	types map[string]*shelf
@@ -39,6 +40,7 @@ type shelf struct {
 var (
 	_ EventStorage = (*InMemoryStorage)(nil)
 	_ Covering     = (*InMemoryStorage)(nil)
+	_ Accounting   = (*InMemoryStorage)(nil)
 )
 
 // StorageOption changes how a storage is built.
@@ -70,6 +72,7 @@ func NewInMemoryStorage(options ...StorageOption) *InMemoryStorage {
 	for _, option := range options {
 		option(s)
 	}
+	s.began = s.now()
 	return s
 }
 
@@ -85,9 +88,7 @@ func (s *InMemoryStorage) Store(event BPFEvent) error {
 		kept = &shelf{tallies: newTallies()}
 		s.types[event.GetEventType()] = kept
 	}
-	if n := TallyOf(event); n > 0 {
-		kept.tallies.add(s.now(), event.GetWallClockTime(), event.GetPID(), event.GetCommand(), n)
-	}
+	kept.count(s.now(), event)
 	if DetailOf(event) == Counted {
 		return nil
 	}
@@ -97,6 +98,26 @@ func (s *InMemoryStorage) Store(event BPFEvent) error {
 	}
 	kept.replaceOldest(event, s.now().Add(-s.retention))
 	return nil
+}
+
+// count adds what an event tallies.
+func (k *shelf) count(now time.Time, event BPFEvent) {
+	at := event.GetWallClockTime()
+	if lacking, ok := event.(Lacking); ok {
+		k.tallies.lack(now, at, lacking.Nameless(), lacking.Ownerless())
+		return
+	}
+	o := occurrences{owner: owner{event.GetPID(), event.GetCommand()}, n: TallyOf(event)}
+	if o.n == 0 {
+		return
+	}
+	if spanning, ok := event.(Spanning); ok {
+		o.span = at.Sub(spanning.Since())
+	}
+	if part, ok := event.(PerProcess); ok {
+		o.processOnly = part.ProcessOnly()
+	}
+	k.tallies.add(now, at, o)
 }
 
 // replaceOldest puts an event in the place of the oldest one, which is evicted unless its retention had ended.
@@ -161,9 +182,7 @@ func (s *InMemoryStorage) query(eventType string, since time.Time, match func(BP
 	return found
 }
 
-// Count implements EventStorage. It is exact to the resolution of the buckets: a second for windows of up to two
-// minutes, ten seconds for longer ones. A bucket tells 256 owners apart: what more there are count only where neither a
-// pid nor a command is asked for.
+// Count implements EventStorage. Accuracy says how exact it is.
 func (s *InMemoryStorage) Count(pid uint32, command, eventType string, since time.Time) int {
 	matches := commandMatcher(command)
 	now := s.now()
@@ -172,12 +191,32 @@ func (s *InMemoryStorage) Count(pid uint32, command, eventType string, since tim
 	var total uint64
 	for name, kept := range s.types {
 		if eventType == "" || name == eventType {
-			total += kept.tallies.sum(now, since, func(who owner) bool {
-				return (pid == 0 || who.pid == pid) && matches(who.command)
-			})
+			n, _ := kept.tallies.sum(now, since, pid, matches)
+			total += n
 		}
 	}
 	return int(min(total, math.MaxInt))
+}
+
+// Accuracy implements Accounting. Sums are exact to the buckets they are kept in, a second for windows of up to two
+// minutes and ten seconds for longer ones, and to the time over which tallies were counted. A bucket tells 256 commands
+// and 256 processes apart.
+func (s *InMemoryStorage) Accuracy(pid uint32, eventType string, since time.Time) Accuracy {
+	now := s.now()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, worst := newTallies().sum(now, since, pid, nil)
+	for name, kept := range s.types {
+		if eventType == "" || name == eventType {
+			_, a := kept.tallies.sum(now, since, pid, func(string) bool { return false })
+			worst.Resolution = max(worst.Resolution, a.Resolution)
+			worst.Unattributed += a.Unattributed
+		}
+	}
+	if worst.Since.Before(s.began) {
+		worst.Since = s.began
+	}
+	return worst
 }
 
 // Coverage implements Covering.

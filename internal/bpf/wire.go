@@ -33,7 +33,8 @@ type wireSocketOwner struct {
 	Error   int32
 	Role    uint8
 	Own     uint8
-	_       [2]uint8
+	Phase   uint8
+	_       [1]uint8
 }
 
 // wireCgroupNames is struct cgroup_names of bpf/include/cgroup.h.
@@ -51,6 +52,12 @@ func Cast[T any](sample []byte) (T, error) {
 	}
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&wire)), size), sample)
 	return wire, nil
+}
+
+// head returns what a longer sample begins with.
+func head[T any](sample []byte) (wire T) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&wire)), unsafe.Sizeof(wire)), sample)
+	return wire
 }
 
 // headerDecoder turns wire headers into base events. It belongs to one goroutine.

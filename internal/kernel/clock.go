@@ -62,6 +62,9 @@ func (c *Clock) Offset(monotonicNs uint64) int64 {
 	return c.offset.Load()
 }
 
+// Now returns CLOCK_MONOTONIC as BPF programs read it.
+func (c *Clock) Now() uint64 { return uint64(c.read(unix.CLOCK_MONOTONIC) - c.skew.monotonic) }
+
 // BootTime returns when the kernel booted, as the wall clock tells it now: a later step of the wall clock moves it.
 func (c *Clock) BootTime() time.Time {
 	boot := c.read(unix.CLOCK_BOOTTIME) - c.skew.boot

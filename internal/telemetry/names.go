@@ -19,6 +19,8 @@ const (
 	ContainerID         = "container.id"
 	K8SPodUID           = "k8s.pod.uid"
 	ErrorType           = "error.type"
+	ServerPort          = "server.port"
+	InterfaceName       = "network.interface.name"
 
 	Command      = "kerntap.command"
 	TCPRole      = "kerntap.tcp.role"
@@ -80,6 +82,8 @@ var (
 		"Time from the establishment of a TCP connection to its end.", Histogram}
 	PacketDrops = Metric{"kerntap.packet.drops", "{packet}",
 		"Packets that the kernel dropped, by reason.", Counter}
+	PacketDropIO = Metric{"kerntap.packet.drop.io", "By",
+		"Bytes of the packets that the kernel dropped, by reason.", Counter}
 
 	ProgramEvents = Metric{"kerntap.program.events", "{event}",
 		"Kernel events that a program saw, by what became of them in the kernel.", Counter}

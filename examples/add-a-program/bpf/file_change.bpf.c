@@ -10,6 +10,8 @@
 #include "event.h"
 #include "ledger.h"
 #include "owner.h"
+#include "ring.h"
+#include "throttle.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct file_system_type {
@@ -26,10 +28,17 @@ struct inode {
 };
 #pragma clang attribute pop
 
+struct file_change_row {
+	struct row_owner who;
+	char filesystem[16]; /* ext4, tmpfs, … */
+};
+
+LEDGER(struct file_change_row, 1);
+
 struct file_change_event {
 	struct event_header header;
 	__u64 inode;
-	char filesystem[16]; /* ext4, tmpfs, … */
+	char filesystem[16];
 };
 
 struct {
@@ -42,21 +51,29 @@ SEC("tp_btf/writeback_mark_inode_dirty")
 int BPF_PROG(file_change_dirty, struct inode *inode)
 {
 	struct file_change_event *event;
+	struct file_change_row row = {};
+	struct owner owner;
 
-	ledger_count(seen);
 	if (self_tgid && bpf_get_current_pid_tgid() >> 32 == self_tgid) {
 		ledger_count(filtered);
 		return 0;
 	}
-	event = ledger_reserve(&events, sizeof(*event));
+	owner_set_current(&owner);
+	row_owner_set(&row.who, &owner);
+	bpf_probe_read_kernel_str(row.filesystem, sizeof(row.filesystem), inode->i_sb->s_type->name);
+	ledger_tally(&row, 0);
+	ledger_charge(&owner, 0, 0);
+	if (!ledger_admits(&row))
+		return 0;
+	event = ring_reserve(&events, sizeof(*event));
 	if (!event)
 		return 0;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.timestamp_ns = bpf_ktime_get_ns();
-	owner_set_current(&event->header.owner);
+	event->header.owner = owner;
 	event->inode = inode->i_ino;
-	bpf_probe_read_kernel_str(event->filesystem, sizeof(event->filesystem), inode->i_sb->s_type->name);
-	ledger_submit(event);
+	__builtin_memcpy(event->filesystem, row.filesystem, sizeof(event->filesystem));
+	ring_submit(event);
 	return 0;
 }
 

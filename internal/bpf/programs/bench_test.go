@@ -62,7 +62,10 @@ func attached(b *testing.B, name, function string) *ebpf.Program {
 		if entry.Name != name {
 			continue
 		}
-		program, err := entry.New(defaults{}, bpf.NewInMemoryStorage())
+		session := bpf.NewSession(nil)
+		session.Throttle = bpf.Throttle{Row: 5, Program: 100, First: 200}
+		b.Cleanup(func() { session.Close() })
+		program, err := entry.New(defaults{}, bpf.NewInMemoryStorage(), bpf.WithSession(session))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -13,6 +13,13 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type connectionAllowance struct {
+	_       structs.HostLayout
+	Records uint32
+	Firsts  uint32
+	Rows    [4096]uint32
+}
+
 type connectionCgroupNames struct {
 	_    structs.HostLayout
 	Name [4][128]int8
@@ -54,12 +61,46 @@ type connectionConnectionEvent struct {
 	Pad     [2]uint8
 }
 
+type connectionConnectionRow struct {
+	_   structs.HostLayout
+	Who struct {
+		_          structs.HostLayout
+		Command    [16]int8
+		CgroupId   uint64
+		Executable [32]int8
+	}
+	Error   int32
+	Port    uint16
+	Family  uint8
+	Outcome uint8
+	Role    uint8
+	Pad     [7]uint8
+}
+
+type connectionDistribution struct {
+	_     structs.HostLayout
+	SumNs uint64
+	Slots [186]uint64
+}
+
 type connectionOutcomes struct {
-	_        structs.HostLayout
-	Seen     uint64
-	Recorded uint64
-	Filtered uint64
-	Lost     uint64
+	_            structs.HostLayout
+	Recorded     uint64
+	Throttled    uint64
+	Counted      uint64
+	Lost         uint64
+	Filtered     uint64
+	Unattributed uint64
+	Overflowed   uint64
+	Spilled      uint64
+}
+
+type connectionProcessRow struct {
+	_       structs.HostLayout
+	Place   uint64
+	Kind    uint32
+	Pid     uint32
+	Command [16]int8
 }
 
 type connectionSocketOwner struct {
@@ -77,26 +118,52 @@ type connectionSocketOwner struct {
 	Error   int32
 	Role    uint8
 	Own     uint8
-	Pad     [2]uint8
+	Phase   uint8
+	Pad     [1]uint8
+}
+
+type connectionTally struct {
+	_     structs.HostLayout
+	Count uint64
+	Sum   uint64
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	connectionMapCgroupRoom       = "cgroup_room"
-	connectionMapCgroups          = "cgroups"
-	connectionMapEvents           = "events"
-	connectionMapOutcomes         = "outcomes"
-	connectionMapOwners           = "owners"
-	connectionProgConnectionError = "connection_error"
-	connectionProgConnectionState = "connection_state"
-	connectionVarMayReadStrings   = "may_read_strings"
-	connectionVarRingWokenNs      = "ring_woken_ns"
-	connectionVarScopeNetns       = "scope_netns"
-	connectionVarSelfNetns        = "self_netns"
-	connectionVarSelfPorts        = "self_ports"
-	connectionVarSelfTgid         = "self_tgid"
+	connectionMapAllowances           = "allowances"
+	connectionMapCgroupRoom           = "cgroup_room"
+	connectionMapCgroups              = "cgroups"
+	connectionMapDistributions0       = "distributions_0"
+	connectionMapDistributions1       = "distributions_1"
+	connectionMapEvents               = "events"
+	connectionMapOutcomes             = "outcomes"
+	connectionMapOverflow             = "overflow"
+	connectionMapOwners               = "owners"
+	connectionMapProcesses0           = "processes_0"
+	connectionMapProcesses1           = "processes_1"
+	connectionMapRows0                = "rows_0"
+	connectionMapRows1                = "rows_1"
+	connectionMapSpill                = "spill"
+	connectionProgConnectionDestroyed = "connection_destroyed"
+	connectionProgConnectionError     = "connection_error"
+	connectionProgConnectionState     = "connection_state"
+	connectionVarDistributionBounds   = "distribution_bounds"
+	connectionVarDistributionNone     = "distribution_none"
+	connectionVarLedgerHalf           = "ledger_half"
+	connectionVarMayReadStrings       = "may_read_strings"
+	connectionVarRingWokenNs          = "ring_woken_ns"
+	connectionVarRowsByCgroup         = "rows_by_cgroup"
+	connectionVarRowsByExecutable     = "rows_by_executable"
+	connectionVarRowsByPort           = "rows_by_port"
+	connectionVarScopeNetns           = "scope_netns"
+	connectionVarSelfNetns            = "self_netns"
+	connectionVarSelfPorts            = "self_ports"
+	connectionVarSelfTgid             = "self_tgid"
+	connectionVarThrottleFirst        = "throttle_first"
+	connectionVarThrottleProgram      = "throttle_program"
+	connectionVarThrottleRow          = "throttle_row"
 )
 
 // loadConnection returns the embedded CollectionSpec for connection.
@@ -141,31 +208,50 @@ type connectionSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionProgramSpecs struct {
-	ConnectionError *ebpf.ProgramSpec `ebpf:"connection_error"`
-	ConnectionState *ebpf.ProgramSpec `ebpf:"connection_state"`
+	ConnectionDestroyed *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
+	ConnectionError     *ebpf.ProgramSpec `ebpf:"connection_error"`
+	ConnectionState     *ebpf.ProgramSpec `ebpf:"connection_state"`
 }
 
 // connectionMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionMapSpecs struct {
-	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
-	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
-	Events     *ebpf.MapSpec `ebpf:"events"`
-	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
-	Owners     *ebpf.MapSpec `ebpf:"owners"`
+	Allowances     *ebpf.MapSpec `ebpf:"allowances"`
+	CgroupRoom     *ebpf.MapSpec `ebpf:"cgroup_room"`
+	Cgroups        *ebpf.MapSpec `ebpf:"cgroups"`
+	Distributions0 *ebpf.MapSpec `ebpf:"distributions_0"`
+	Distributions1 *ebpf.MapSpec `ebpf:"distributions_1"`
+	Events         *ebpf.MapSpec `ebpf:"events"`
+	Outcomes       *ebpf.MapSpec `ebpf:"outcomes"`
+	Overflow       *ebpf.MapSpec `ebpf:"overflow"`
+	Owners         *ebpf.MapSpec `ebpf:"owners"`
+	Processes0     *ebpf.MapSpec `ebpf:"processes_0"`
+	Processes1     *ebpf.MapSpec `ebpf:"processes_1"`
+	Rows0          *ebpf.MapSpec `ebpf:"rows_0"`
+	Rows1          *ebpf.MapSpec `ebpf:"rows_1"`
+	Spill          *ebpf.MapSpec `ebpf:"spill"`
 }
 
 // connectionVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionVariableSpecs struct {
-	MayReadStrings *ebpf.VariableSpec `ebpf:"may_read_strings"`
-	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	ScopeNetns     *ebpf.VariableSpec `ebpf:"scope_netns"`
-	SelfNetns      *ebpf.VariableSpec `ebpf:"self_netns"`
-	SelfPorts      *ebpf.VariableSpec `ebpf:"self_ports"`
-	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
+	DistributionBounds *ebpf.VariableSpec `ebpf:"distribution_bounds"`
+	DistributionNone   *ebpf.VariableSpec `ebpf:"distribution_none"`
+	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
+	MayReadStrings     *ebpf.VariableSpec `ebpf:"may_read_strings"`
+	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
+	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	RowsByPort         *ebpf.VariableSpec `ebpf:"rows_by_port"`
+	ScopeNetns         *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfNetns          *ebpf.VariableSpec `ebpf:"self_netns"`
+	SelfPorts          *ebpf.VariableSpec `ebpf:"self_ports"`
+	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
+	ThrottleFirst      *ebpf.VariableSpec `ebpf:"throttle_first"`
+	ThrottleProgram    *ebpf.VariableSpec `ebpf:"throttle_program"`
+	ThrottleRow        *ebpf.VariableSpec `ebpf:"throttle_row"`
 }
 
 // connectionObjects contains all objects after they have been loaded into the kernel.
@@ -188,20 +274,38 @@ func (o *connectionObjects) Close() error {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionMaps struct {
-	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
-	Cgroups    *ebpf.Map `ebpf:"cgroups"`
-	Events     *ebpf.Map `ebpf:"events"`
-	Outcomes   *ebpf.Map `ebpf:"outcomes"`
-	Owners     *ebpf.Map `ebpf:"owners"`
+	Allowances     *ebpf.Map `ebpf:"allowances"`
+	CgroupRoom     *ebpf.Map `ebpf:"cgroup_room"`
+	Cgroups        *ebpf.Map `ebpf:"cgroups"`
+	Distributions0 *ebpf.Map `ebpf:"distributions_0"`
+	Distributions1 *ebpf.Map `ebpf:"distributions_1"`
+	Events         *ebpf.Map `ebpf:"events"`
+	Outcomes       *ebpf.Map `ebpf:"outcomes"`
+	Overflow       *ebpf.Map `ebpf:"overflow"`
+	Owners         *ebpf.Map `ebpf:"owners"`
+	Processes0     *ebpf.Map `ebpf:"processes_0"`
+	Processes1     *ebpf.Map `ebpf:"processes_1"`
+	Rows0          *ebpf.Map `ebpf:"rows_0"`
+	Rows1          *ebpf.Map `ebpf:"rows_1"`
+	Spill          *ebpf.Map `ebpf:"spill"`
 }
 
 func (m *connectionMaps) Close() error {
 	return _ConnectionClose(
+		m.Allowances,
 		m.CgroupRoom,
 		m.Cgroups,
+		m.Distributions0,
+		m.Distributions1,
 		m.Events,
 		m.Outcomes,
+		m.Overflow,
 		m.Owners,
+		m.Processes0,
+		m.Processes1,
+		m.Rows0,
+		m.Rows1,
+		m.Spill,
 	)
 }
 
@@ -209,24 +313,35 @@ func (m *connectionMaps) Close() error {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionVariables struct {
-	MayReadStrings *ebpf.Variable `ebpf:"may_read_strings"`
-	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
-	ScopeNetns     *ebpf.Variable `ebpf:"scope_netns"`
-	SelfNetns      *ebpf.Variable `ebpf:"self_netns"`
-	SelfPorts      *ebpf.Variable `ebpf:"self_ports"`
-	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
+	DistributionBounds *ebpf.Variable `ebpf:"distribution_bounds"`
+	DistributionNone   *ebpf.Variable `ebpf:"distribution_none"`
+	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
+	MayReadStrings     *ebpf.Variable `ebpf:"may_read_strings"`
+	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
+	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
+	RowsByPort         *ebpf.Variable `ebpf:"rows_by_port"`
+	ScopeNetns         *ebpf.Variable `ebpf:"scope_netns"`
+	SelfNetns          *ebpf.Variable `ebpf:"self_netns"`
+	SelfPorts          *ebpf.Variable `ebpf:"self_ports"`
+	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
+	ThrottleFirst      *ebpf.Variable `ebpf:"throttle_first"`
+	ThrottleProgram    *ebpf.Variable `ebpf:"throttle_program"`
+	ThrottleRow        *ebpf.Variable `ebpf:"throttle_row"`
 }
 
 // connectionPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionPrograms struct {
-	ConnectionError *ebpf.Program `ebpf:"connection_error"`
-	ConnectionState *ebpf.Program `ebpf:"connection_state"`
+	ConnectionDestroyed *ebpf.Program `ebpf:"connection_destroyed"`
+	ConnectionError     *ebpf.Program `ebpf:"connection_error"`
+	ConnectionState     *ebpf.Program `ebpf:"connection_state"`
 }
 
 func (p *connectionPrograms) Close() error {
 	return _ConnectionClose(
+		p.ConnectionDestroyed,
 		p.ConnectionError,
 		p.ConnectionState,
 	)

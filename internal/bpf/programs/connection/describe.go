@@ -12,12 +12,12 @@ import (
 func (e *Event) cancelled() bool { return e.Outcome == OutcomeFailed && e.Errno == 0 }
 
 // errorType is the value of error.type: why a connection failed or ended abnormally, "" where it did neither.
-func (e *Event) errorType() string {
-	if e.cancelled() {
-		return "cancelled"
-	}
-	switch e.Errno {
+func errorType(outcome Outcome, errno syscall.Errno) string {
+	switch errno {
 	case 0:
+		if outcome == OutcomeFailed {
+			return "cancelled"
+		}
 		return ""
 	case syscall.ECONNREFUSED:
 		return "refused"
@@ -114,7 +114,7 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	if e.Role == RoleServer && e.Command != "" {
 		dst = append(dst, telemetry.String(telemetry.Attribution, telemetry.AttributionListener))
 	}
-	if reason := e.errorType(); reason != "" {
+	if reason := errorType(e.Outcome, e.Errno); reason != "" {
 		dst = append(dst, telemetry.String(telemetry.ErrorType, reason))
 	}
 	if e.Errno != 0 {
@@ -122,32 +122,6 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	}
 	if e.Duration != 0 {
 		dst = append(dst, telemetry.Float(telemetry.Duration, e.Duration.Seconds()))
-	}
-	return dst
-}
-
-// Measurements implements bpf.Measured.
-func (e *Event) Measurements(dst []telemetry.Measurement) []telemetry.Measurement {
-	command := telemetry.Label{Key: telemetry.Command, Value: e.Command}
-	role := telemetry.Label{Key: telemetry.TCPRole, Value: e.Role.String()}
-	reason := telemetry.Label{Key: telemetry.ErrorType, Value: e.errorType()}
-	duration := &telemetry.TCPConnectDuration
-	if e.Outcome == OutcomeClosed {
-		duration = &telemetry.TCPConnectionDuration
-	} else {
-		network := telemetry.Label{Key: telemetry.NetworkType, Value: e.networkType()}
-		dst = append(dst, telemetry.Measurement{
-			Metric: &telemetry.TCPConnections,
-			Labels: telemetry.LabelSet(command, network, role, reason),
-			Value:  1,
-		})
-	}
-	if e.Duration != 0 {
-		dst = append(dst, telemetry.Measurement{
-			Metric: duration,
-			Labels: telemetry.LabelSet(command, role, reason),
-			Value:  e.Duration.Seconds(),
-		})
 	}
 	return dst
 }

@@ -23,16 +23,16 @@ func TestEveryErrorHasItsType(t *testing.T) {
 		syscall.Errno(4095):   "_OTHER",
 	} {
 		for _, outcome := range []Outcome{OutcomeFailed, OutcomeClosed} {
-			if got := event(RoleClient, outcome, errno).errorType(); got != want {
+			if got := errorType(outcome, errno); got != want {
 				t.Errorf("%s with %v: error.type %q, want %q", outcome, errno, got, want)
 			}
 		}
 	}
-	if got := event(RoleClient, OutcomeFailed, 0).errorType(); got != "cancelled" {
+	if got := errorType(OutcomeFailed, 0); got != "cancelled" {
 		t.Errorf("a connect without an answer: error.type %q, want cancelled", got)
 	}
 	for _, outcome := range []Outcome{OutcomeOpened, OutcomeClosed} {
-		if got := event(RoleClient, outcome, 0).errorType(); got != "" {
+		if got := errorType(outcome, 0); got != "" {
 			t.Errorf("an ordinary %s: error.type %q, want none", outcome, got)
 		}
 	}

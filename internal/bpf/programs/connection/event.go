@@ -73,23 +73,19 @@ type Event struct {
 var (
 	_ bpf.Tallied           = (*Event)(nil)
 	_ bpf.Described         = (*Event)(nil)
-	_ bpf.Measured          = (*Event)(nil)
 	_ bpf.ConnectionAttempt = (*Event)(nil)
 )
 
 // GetEventType implements bpf.BPFEvent.
 func (e *Event) GetEventType() string { return Name }
 
-// attempt tells whether the event is the one outcome of a client's connect.
-func (e *Event) attempt() bool { return e.Role == RoleClient && e.Outcome != OutcomeClosed }
-
-// Tally implements bpf.Tallied: summaries count clients' attempts.
-func (e *Event) Tally() uint64 {
-	if e.attempt() {
-		return 1
-	}
-	return 0
+// isAttempt tells whether an outcome is the one of a client's connect.
+func isAttempt(role Role, outcome Outcome) bool {
+	return role == RoleClient && outcome != OutcomeClosed
 }
+
+// Tally implements bpf.Tallied: a record is a sample, and what it shows is counted in its row.
+func (e *Event) Tally() uint64 { return 0 }
 
 // Detail implements bpf.Tallied.
 func (e *Event) Detail() bpf.Detail {
@@ -108,7 +104,7 @@ func (e *Event) ConnectionInfo() (bpf.ConnectionInfo, bool) {
 		Protocol:    "TCP",
 		ReturnCode:  e.returnCode(),
 		Timestamp:   e.GetWallClockTime(),
-	}, e.attempt()
+	}, isAttempt(e.Role, e.Outcome)
 }
 
 // returnCode is the original contract's: 0 means opened, so a connect that was given up is ECANCELED.

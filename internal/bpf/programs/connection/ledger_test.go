@@ -77,29 +77,3 @@ func TestClientsOfKerntapAreItsOwnTraffic(t *testing.T) {
 		t.Errorf("reported are %v, want %v", peers, want)
 	}
 }
-
-func TestEveryEventIsAccountedFor(t *testing.T) {
-	ns := bpftest.NewNamespace(t)
-	program := connection.NewProgram(bpf.NewInMemoryStorage())
-	recorder := bpftest.Start(t, program)
-	const attempts = 500
-	ns.Do(func() {
-		for range attempts {
-			if conn, err := net.Dial("tcp", "127.0.0.1:1"); err == nil {
-				conn.Close()
-			}
-		}
-	})
-	recorder.Stop(t)
-	stats := program.Status().Stats
-	found := len(bpftest.Find(recorder, is(ns, connection.RoleClient, connection.OutcomeFailed)))
-	if found > attempts || uint64(found)+stats.Missed+stats.Lost < attempts {
-		t.Errorf("%d refused connects were reported, %d missed, %d lost, want %d", found, stats.Missed, stats.Lost, attempts)
-	}
-	if stats.Seen != stats.Recorded+stats.Filtered+stats.Lost+stats.Missed {
-		t.Errorf("the kernel's side does not add up: %+v", stats)
-	}
-	if stats.Recorded != stats.Undecodable+stats.Dropped+stats.Delivered || stats.Delivered != uint64(len(recorder.Events())) {
-		t.Errorf("user space does not add up: %+v, %d events arrived", stats, len(recorder.Events()))
-	}
-}

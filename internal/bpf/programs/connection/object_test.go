@@ -24,14 +24,16 @@ func TestSamplesHaveTheSameLayoutInCAndGo(t *testing.T) {
 	spec := object(t)
 	bpftest.SameLayout(t, spec.Maps[connectionMapEvents].Value, reflect.TypeFor[connectionConnectionEvent]())
 	bpftest.SameLayout(t, spec.Maps[connectionMapOutcomes].Value, reflect.TypeFor[connectionOutcomes]())
+	bpftest.SameLayout(t, spec.Maps[connectionMapRows0].Key, reflect.TypeFor[connectionConnectionRow]())
 	bpftest.SameLayout(t, spec.Maps[connectionMapOwners].Value, reflect.TypeFor[connectionSocketOwner]())
 }
 
 func TestTheObjectHasItsHooks(t *testing.T) {
 	programs := object(t).Programs
 	hooks := map[string]string{
-		connectionProgConnectionState: "tp_btf/inet_sock_set_state",
-		connectionProgConnectionError: "tp_btf/inet_sk_error_report",
+		connectionProgConnectionState:     "tp_btf/inet_sock_set_state",
+		connectionProgConnectionError:     "tp_btf/inet_sk_error_report",
+		connectionProgConnectionDestroyed: "tp_btf/tcp_destroy_sock",
 	}
 	if len(programs) != len(hooks) {
 		t.Errorf("programs %v", programs)
@@ -65,7 +67,9 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
 	knobs := []string{connectionVarSelfTgid, connectionVarScopeNetns, connectionVarMayReadStrings,
-		connectionVarSelfNetns, connectionVarSelfPorts}
+		connectionVarSelfNetns, connectionVarSelfPorts, connectionVarThrottleRow, connectionVarThrottleProgram,
+		connectionVarThrottleFirst, connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
+		connectionVarDistributionBounds, connectionVarDistributionNone}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)

@@ -67,5 +67,8 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		ObjectPath:  "bpf/connection.bpf.c",
 		Object:      loadConnection,
 		Decode:      d.decode,
+		Row:         row,
+		Kind:        kindRow,
+		SpillKind:   spillRow,
 	}, storage, options...)
 }

@@ -64,40 +64,6 @@ func TestAttributesHoldWhatIsKnownAndNothingElse(t *testing.T) {
 	}
 }
 
-// labels are a measurement's labels by key.
-func labels(m telemetry.Measurement) map[string]string {
-	all := make(map[string]string)
-	for _, l := range m.Labels {
-		if l != (telemetry.Label{}) {
-			all[l.Key] = l.Value
-		}
-	}
-	return all
-}
-
-func TestEveryDropIsMeasuredOnce(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		event *Event
-		want  string
-	}{
-		{"everything known", event("NETFILTER_DROP", "nft_do_chain+0x3f"), "map[kerntap.command:curl " +
-			"kerntap.drop.class:loss kerntap.drop.reason:NETFILTER_DROP network.transport:tcp network.type:ipv4]"},
-		{"clean-up over IPv6", with(event("QUEUE_PURGE", ""), ofNobody, overIPv6), "map[kerntap.drop.class:cleanup " +
-			"kerntap.drop.reason:QUEUE_PURGE network.transport:tcp network.type:ipv6]"},
-		{"ICMP without a reason", with(event("", ""), ofNobody, withoutPorts, protocol(1)),
-			"map[kerntap.drop.class:loss network.transport:icmp network.type:ipv4]"},
-		{"ARP", with(event("", ""), ofNobody, unreadable(0x0806)), "map[kerntap.drop.class:loss]"},
-	} {
-		got := test.event.Measurements(nil)
-		if len(got) != 1 || got[0].Metric.Name != "kerntap.packet.drops" || got[0].Value != 1 {
-			t.Errorf("%s: %+v", test.name, got)
-		} else if text := fmt.Sprint(labels(got[0])); text != test.want {
-			t.Errorf("%s: %s, want %s", test.name, text, test.want)
-		}
-	}
-}
-
 func TestAnUnknownRecordIsRefusedByItsKey(t *testing.T) {
 	for record, ok := range map[string]bool{"loss": true, "refused": true, "cleanup": true, "": false, "Loss": false, "all": false} {
 		err := Config{Records: []string{"loss", record}}.Validate()

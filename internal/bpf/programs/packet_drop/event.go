@@ -5,15 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"strconv"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/telemetry"
-)
-
-const (
-	etherTypeIPv4 = 0x0800
-	etherTypeIPv6 = 0x86dd
 )
 
 // Event is one packet that the kernel dropped.
@@ -36,7 +30,6 @@ type Event struct {
 var (
 	_ bpf.Tallied    = (*Event)(nil)
 	_ bpf.Described  = (*Event)(nil)
-	_ bpf.Measured   = (*Event)(nil)
 	_ bpf.PacketDrop = (*Event)(nil)
 )
 
@@ -52,13 +45,8 @@ func (e *Event) Class() Class { return e.class }
 // Location returns where the kernel dropped the packet, as symbol+0xoffset; "" where symbols may not be read.
 func (e *Event) Location() string { return e.location }
 
-// Tally implements bpf.Tallied: clean-up is no answer to "how many packets were dropped".
-func (e *Event) Tally() uint64 {
-	if e.class == ClassCleanup {
-		return 0
-	}
-	return 1
-}
+// Tally implements bpf.Tallied: a record is a sample, and what it shows is counted in its row.
+func (e *Event) Tally() uint64 { return 0 }
 
 // Detail implements bpf.Tallied.
 func (e *Event) Detail() bpf.Detail {
@@ -131,46 +119,16 @@ func (e *Event) packet() string {
 	case e.HasPorts:
 		return fmt.Sprintf("%s %s → %s", e.transport(), e.Source, e.Destination)
 	default:
-		return fmt.Sprintf("%s %s → %s", cmp.Or(e.transport(), e.networkType()), e.Source.Addr(), e.Destination.Addr())
+		return fmt.Sprintf("%s %s → %s", cmp.Or(e.transport(), networkType(e.EtherType)), e.Source.Addr(), e.Destination.Addr())
 	}
 }
 
-// isExtension tells whether an IPv6 next header is not the transport's but one before it (RFC 8200, section 4.1).
-func isExtension(header uint8) bool {
-	switch header {
-	case 0, 43, 44, 60, 135, 139, 140:
-		return true
-	}
-	return false
-}
-
-// transport is the value of network.transport: a name, or the IP protocol's number; "" where it is not known.
+// transport is the value of network.transport, "" where it is not known.
 func (e *Event) transport() string {
-	if !e.Source.IsValid() || e.EtherType == etherTypeIPv6 && isExtension(e.Protocol) {
+	if !e.Source.IsValid() {
 		return ""
 	}
-	switch e.Protocol {
-	case 1:
-		return "icmp"
-	case 6:
-		return telemetry.TCP
-	case 17:
-		return telemetry.UDP
-	case 58:
-		return "ipv6-icmp"
-	}
-	return strconv.Itoa(int(e.Protocol))
-}
-
-// networkType is the value of network.type, "" for neither IPv4 nor IPv6.
-func (e *Event) networkType() string {
-	switch e.EtherType {
-	case etherTypeIPv4:
-		return telemetry.IPv4
-	case etherTypeIPv6:
-		return telemetry.IPv6
-	}
-	return ""
+	return transport(e.EtherType, e.Protocol)
 }
 
 // Attributes implements bpf.Described.
@@ -183,7 +141,7 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 		dst = append(dst, telemetry.String(telemetry.DropLocation, e.location))
 	}
 	dst = append(dst, telemetry.Int(telemetry.PacketSize, int64(e.Length)))
-	if network := e.networkType(); network != "" {
+	if network := networkType(e.EtherType); network != "" {
 		dst = append(dst, telemetry.String(telemetry.NetworkType, network))
 	} else {
 		dst = append(dst, telemetry.Int(telemetry.EtherType, int64(e.EtherType)))
@@ -202,19 +160,4 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 			telemetry.Int(telemetry.DestinationPort, int64(e.Destination.Port())))
 	}
 	return e.OwnerAttributes(dst)
-}
-
-// Measurements implements bpf.Measured.
-func (e *Event) Measurements(dst []telemetry.Measurement) []telemetry.Measurement {
-	return append(dst, telemetry.Measurement{
-		Metric: &telemetry.PacketDrops,
-		Labels: telemetry.LabelSet(
-			telemetry.Label{Key: telemetry.DropReason, Value: e.reason},
-			telemetry.Label{Key: telemetry.DropClass, Value: string(e.class)},
-			telemetry.Label{Key: telemetry.Command, Value: e.Command},
-			telemetry.Label{Key: telemetry.NetworkTransport, Value: e.transport()},
-			telemetry.Label{Key: telemetry.NetworkType, Value: e.networkType()},
-		),
-		Value: 1,
-	})
 }

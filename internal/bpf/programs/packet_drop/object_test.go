@@ -24,6 +24,7 @@ func TestSamplesHaveTheSameLayoutInCAndGo(t *testing.T) {
 	spec := object(t)
 	bpftest.SameLayout(t, spec.Maps[packetDropMapEvents].Value, reflect.TypeFor[packetDropPacketDropEvent]())
 	bpftest.SameLayout(t, spec.Maps[packetDropMapOutcomes].Value, reflect.TypeFor[packetDropOutcomes]())
+	bpftest.SameLayout(t, spec.Maps[packetDropMapRows0].Key, reflect.TypeFor[packetDropPacketDropRow]())
 	bpftest.SameLayout(t, spec.Maps[packetDropMapOwners].Value, reflect.TypeFor[packetDropSocketOwner]())
 }
 
@@ -58,7 +59,9 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
 	knobs := []string{packetDropVarSelfTgid, packetDropVarScopeNetns, packetDropVarMayReadStrings,
-		packetDropVarSelfNetns, packetDropVarSelfPorts, packetDropVarTracepointArgs}
+		packetDropVarSelfNetns, packetDropVarSelfPorts, packetDropVarTracepointArgs, packetDropVarReasonsUnrecorded,
+		packetDropVarThrottleRow, packetDropVarThrottleProgram, packetDropVarThrottleFirst, packetDropVarRowsByCgroup,
+		packetDropVarRowsByExecutable, packetDropVarRowsByInterface}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)

@@ -13,17 +13,28 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type packetDropAllowance struct {
+	_       structs.HostLayout
+	Records uint32
+	Firsts  uint32
+	Rows    [4096]uint32
+}
+
 type packetDropCgroupNames struct {
 	_    structs.HostLayout
 	Name [4][128]int8
 }
 
 type packetDropOutcomes struct {
-	_        structs.HostLayout
-	Seen     uint64
-	Recorded uint64
-	Filtered uint64
-	Lost     uint64
+	_            structs.HostLayout
+	Recorded     uint64
+	Throttled    uint64
+	Counted      uint64
+	Lost         uint64
+	Filtered     uint64
+	Unattributed uint64
+	Overflowed   uint64
+	Spilled      uint64
 }
 
 type packetDropPacketDropEvent struct {
@@ -46,24 +57,60 @@ type packetDropPacketDropEvent struct {
 	Location uint64
 	Reason   uint32
 	Length   uint32
-	Source   struct {
-		_       structs.HostLayout
-		Address [4]uint32
-		Port    uint16
-		Pad     uint16
+	Ends     struct {
+		_      structs.HostLayout
+		Source struct {
+			_       structs.HostLayout
+			Address [4]uint32
+			Port    uint16
+			Pad     uint16
+		}
+		Destination struct {
+			_       structs.HostLayout
+			Address [4]uint32
+			Port    uint16
+			Pad     uint16
+		}
+		HasAddresses uint8
+		HasPorts     uint8
+		Protocol     uint8
+		Pad          uint8
 	}
-	Destination struct {
-		_       structs.HostLayout
-		Address [4]uint32
-		Port    uint16
-		Pad     uint16
+	Ethertype uint16
+	Flags     uint8
+	Pad       uint8
+}
+
+type packetDropPacketDropRow struct {
+	_   structs.HostLayout
+	Who struct {
+		_          structs.HostLayout
+		Command    [16]int8
+		CgroupId   uint64
+		Executable [32]int8
 	}
-	Ethertype     uint16
-	Protocol      uint8
-	HasAddresses  uint8
-	HasPorts      uint8
-	ReceiverState uint8
-	Pad           [2]uint8
+	Interface [16]int8
+	Location  uint64
+	Reason    uint32
+	Ethertype uint16
+	Protocol  uint8
+	Flags     uint8
+}
+
+type packetDropProcessRow struct {
+	_       structs.HostLayout
+	Place   uint64
+	Kind    uint32
+	Pid     uint32
+	Command [16]int8
+}
+
+type packetDropRun struct {
+	_     structs.HostLayout
+	Tally packetDropTally
+	Slot  uint32
+	Busy  uint32
+	Row   packetDropPacketDropRow
 }
 
 type packetDropSocketOwner struct {
@@ -81,25 +128,47 @@ type packetDropSocketOwner struct {
 	Error   int32
 	Role    uint8
 	Own     uint8
-	Pad     [2]uint8
+	Phase   uint8
+	Pad     [1]uint8
+}
+
+type packetDropTally struct {
+	_     structs.HostLayout
+	Count uint64
+	Sum   uint64
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	packetDropMapAllowances          = "allowances"
 	packetDropMapCgroupRoom          = "cgroup_room"
 	packetDropMapCgroups             = "cgroups"
 	packetDropMapEvents              = "events"
 	packetDropMapOutcomes            = "outcomes"
+	packetDropMapOverflow            = "overflow"
 	packetDropMapOwners              = "owners"
+	packetDropMapProcesses0          = "processes_0"
+	packetDropMapProcesses1          = "processes_1"
+	packetDropMapRows0               = "rows_0"
+	packetDropMapRows1               = "rows_1"
+	packetDropMapRuns                = "runs"
 	packetDropProgPacketDropKfreeSkb = "packet_drop_kfree_skb"
+	packetDropVarLedgerHalf          = "ledger_half"
 	packetDropVarMayReadStrings      = "may_read_strings"
+	packetDropVarReasonsUnrecorded   = "reasons_unrecorded"
 	packetDropVarRingWokenNs         = "ring_woken_ns"
+	packetDropVarRowsByCgroup        = "rows_by_cgroup"
+	packetDropVarRowsByExecutable    = "rows_by_executable"
+	packetDropVarRowsByInterface     = "rows_by_interface"
 	packetDropVarScopeNetns          = "scope_netns"
 	packetDropVarSelfNetns           = "self_netns"
 	packetDropVarSelfPorts           = "self_ports"
 	packetDropVarSelfTgid            = "self_tgid"
+	packetDropVarThrottleFirst       = "throttle_first"
+	packetDropVarThrottleProgram     = "throttle_program"
+	packetDropVarThrottleRow         = "throttle_row"
 	packetDropVarTracepointArgs      = "tracepoint_args"
 )
 
@@ -152,24 +221,39 @@ type packetDropProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropMapSpecs struct {
+	Allowances *ebpf.MapSpec `ebpf:"allowances"`
 	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
+	Overflow   *ebpf.MapSpec `ebpf:"overflow"`
 	Owners     *ebpf.MapSpec `ebpf:"owners"`
+	Processes0 *ebpf.MapSpec `ebpf:"processes_0"`
+	Processes1 *ebpf.MapSpec `ebpf:"processes_1"`
+	Rows0      *ebpf.MapSpec `ebpf:"rows_0"`
+	Rows1      *ebpf.MapSpec `ebpf:"rows_1"`
+	Runs       *ebpf.MapSpec `ebpf:"runs"`
 }
 
 // packetDropVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropVariableSpecs struct {
-	MayReadStrings *ebpf.VariableSpec `ebpf:"may_read_strings"`
-	RingWokenNs    *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	ScopeNetns     *ebpf.VariableSpec `ebpf:"scope_netns"`
-	SelfNetns      *ebpf.VariableSpec `ebpf:"self_netns"`
-	SelfPorts      *ebpf.VariableSpec `ebpf:"self_ports"`
-	SelfTgid       *ebpf.VariableSpec `ebpf:"self_tgid"`
-	TracepointArgs *ebpf.VariableSpec `ebpf:"tracepoint_args"`
+	LedgerHalf        *ebpf.VariableSpec `ebpf:"ledger_half"`
+	MayReadStrings    *ebpf.VariableSpec `ebpf:"may_read_strings"`
+	ReasonsUnrecorded *ebpf.VariableSpec `ebpf:"reasons_unrecorded"`
+	RingWokenNs       *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsByCgroup      *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
+	RowsByExecutable  *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	RowsByInterface   *ebpf.VariableSpec `ebpf:"rows_by_interface"`
+	ScopeNetns        *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfNetns         *ebpf.VariableSpec `ebpf:"self_netns"`
+	SelfPorts         *ebpf.VariableSpec `ebpf:"self_ports"`
+	SelfTgid          *ebpf.VariableSpec `ebpf:"self_tgid"`
+	ThrottleFirst     *ebpf.VariableSpec `ebpf:"throttle_first"`
+	ThrottleProgram   *ebpf.VariableSpec `ebpf:"throttle_program"`
+	ThrottleRow       *ebpf.VariableSpec `ebpf:"throttle_row"`
+	TracepointArgs    *ebpf.VariableSpec `ebpf:"tracepoint_args"`
 }
 
 // packetDropObjects contains all objects after they have been loaded into the kernel.
@@ -192,20 +276,34 @@ func (o *packetDropObjects) Close() error {
 //
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropMaps struct {
+	Allowances *ebpf.Map `ebpf:"allowances"`
 	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.Map `ebpf:"cgroups"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Outcomes   *ebpf.Map `ebpf:"outcomes"`
+	Overflow   *ebpf.Map `ebpf:"overflow"`
 	Owners     *ebpf.Map `ebpf:"owners"`
+	Processes0 *ebpf.Map `ebpf:"processes_0"`
+	Processes1 *ebpf.Map `ebpf:"processes_1"`
+	Rows0      *ebpf.Map `ebpf:"rows_0"`
+	Rows1      *ebpf.Map `ebpf:"rows_1"`
+	Runs       *ebpf.Map `ebpf:"runs"`
 }
 
 func (m *packetDropMaps) Close() error {
 	return _PacketDropClose(
+		m.Allowances,
 		m.CgroupRoom,
 		m.Cgroups,
 		m.Events,
 		m.Outcomes,
+		m.Overflow,
 		m.Owners,
+		m.Processes0,
+		m.Processes1,
+		m.Rows0,
+		m.Rows1,
+		m.Runs,
 	)
 }
 
@@ -213,13 +311,21 @@ func (m *packetDropMaps) Close() error {
 //
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropVariables struct {
-	MayReadStrings *ebpf.Variable `ebpf:"may_read_strings"`
-	RingWokenNs    *ebpf.Variable `ebpf:"ring_woken_ns"`
-	ScopeNetns     *ebpf.Variable `ebpf:"scope_netns"`
-	SelfNetns      *ebpf.Variable `ebpf:"self_netns"`
-	SelfPorts      *ebpf.Variable `ebpf:"self_ports"`
-	SelfTgid       *ebpf.Variable `ebpf:"self_tgid"`
-	TracepointArgs *ebpf.Variable `ebpf:"tracepoint_args"`
+	LedgerHalf        *ebpf.Variable `ebpf:"ledger_half"`
+	MayReadStrings    *ebpf.Variable `ebpf:"may_read_strings"`
+	ReasonsUnrecorded *ebpf.Variable `ebpf:"reasons_unrecorded"`
+	RingWokenNs       *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsByCgroup      *ebpf.Variable `ebpf:"rows_by_cgroup"`
+	RowsByExecutable  *ebpf.Variable `ebpf:"rows_by_executable"`
+	RowsByInterface   *ebpf.Variable `ebpf:"rows_by_interface"`
+	ScopeNetns        *ebpf.Variable `ebpf:"scope_netns"`
+	SelfNetns         *ebpf.Variable `ebpf:"self_netns"`
+	SelfPorts         *ebpf.Variable `ebpf:"self_ports"`
+	SelfTgid          *ebpf.Variable `ebpf:"self_tgid"`
+	ThrottleFirst     *ebpf.Variable `ebpf:"throttle_first"`
+	ThrottleProgram   *ebpf.Variable `ebpf:"throttle_program"`
+	ThrottleRow       *ebpf.Variable `ebpf:"throttle_row"`
+	TracepointArgs    *ebpf.Variable `ebpf:"tracepoint_args"`
 }
 
 // packetDropPrograms contains all programs after they have been loaded into the kernel.

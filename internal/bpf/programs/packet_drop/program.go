@@ -70,37 +70,48 @@ func New(settings bpf.Settings, storage bpf.EventStorage, options ...bpf.Option)
 }
 
 func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
-	d := &decoder{config: config}
+	var d decoder
+	var t teller
 	return bpf.NewProgram(bpf.Spec{
 		Name:        Name,
 		Description: "packets that the kernel dropped, with reason, place and owner",
 		ObjectPath:  "bpf/packet_drop.bpf.c",
 		Object:      loadPacketDrop,
-		Prepare:     d.prepare,
-		Decode:      d.decode,
+		Prepare: func(spec *ebpf.CollectionSpec, log *slog.Logger) error {
+			learned, err := learn(config, spec, log)
+			d.causes, t.causes = learned, learned
+			return err
+		},
+		Decode: d.decode,
+		Row:    t.row,
+		Kind:   kindRow,
+		Counts: t.counts,
 	}, storage, options...)
 }
 
-// prepare learns what the running kernel gives a drop: how many arguments its tracepoint has, what its reasons are
-// called, and, where symbols may be read, what its functions are called.
-func (d *decoder) prepare(spec *ebpf.CollectionSpec, log *slog.Logger) error {
+// learn finds out what the running kernel gives a drop: how many arguments its tracepoint has, what its reasons are
+// called, and, where symbols may be read, what its functions are called. It sets the object's knobs accordingly.
+func learn(config Config, spec *ebpf.CollectionSpec, log *slog.Logger) (causes, error) {
+	c := causes{config: config}
 	types, err := btf.LoadKernelSpec()
 	if err != nil {
-		return fmt.Errorf("read the kernel's BTF: %w", err)
+		return c, fmt.Errorf("read the kernel's BTF: %w", err)
 	}
 	args, err := kernel.RawTracepointArgs(types, tracepoint)
 	if err != nil {
-		return err
+		return c, err
 	}
-	if err := spec.Variables["tracepoint_args"].Set(uint32(args)); err != nil {
-		return fmt.Errorf("set tracepoint_args: %w", err)
-	}
-	d.reasons, err = kernel.LoadEnum(types, reasonEnum, reasonPrefix)
+	c.reasons, err = kernel.LoadEnum(types, reasonEnum, reasonPrefix)
 	if err != nil && !errors.Is(err, kernel.ErrNoEnum) {
-		return err
+		return c, err
 	}
-	if d.symbols, err = kernel.LoadSymbols(symbolsPath); err != nil {
+	for name, value := range map[string]any{"tracepoint_args": uint32(args), "reasons_unrecorded": c.unrecorded()} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return c, fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	if c.symbols, err = kernel.LoadSymbols(symbolsPath); err != nil {
 		log.Info("drops are reported without their location", "reason", err)
 	}
-	return nil
+	return c, nil
 }

@@ -1,0 +1,79 @@
+package bpf
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// lastSends is how long the end of a program waits for the reader of its events to take the last tallies.
+const lastSends = 2 * time.Second
+
+// drainCounts is what the drainer tells Status.
+type drainCounts struct {
+	tallied atomic.Uint64 // events in rows that were drained
+	rows    atomic.Uint64 // rows of the last drain
+	lost    atomic.Uint64 // events in tallies that nobody took before the end
+}
+
+// drainAll turns the ledger every interval and hands its tallies on, until stop. Then, the hooks being detached, it
+// drains both halves a last time.
+func (p *Program) drainAll(l *ledger, stop <-chan struct{}) {
+	pending := newPendingTallies(&p.spec, p.session)
+	ticker := time.NewTicker(p.session.interval())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			p.drain(l, pending)
+			p.handOn(pending, p.offer)
+		case <-stop:
+			p.drain(l, pending)
+			p.drain(l, pending)
+			patience, cancel := context.WithTimeout(context.Background(), lastSends)
+			defer cancel()
+			p.drained.lost.Add(p.handOn(pending, func(event BPFEvent) bool { return p.insist(patience, event) }))
+			return
+		}
+	}
+}
+
+func (p *Program) drain(l *ledger, pending *pendingTallies) {
+	if err := l.drain(pending); err != nil {
+		p.log().Warn("cannot drain the ledger; what it holds goes with the next drain", "error", err)
+	}
+	p.drained.tallied.Store(pending.tallied)
+	p.drained.rows.Store(uint64(pending.rowsLastTime))
+}
+
+func (p *Program) handOn(pending *pendingTallies, send func(BPFEvent) bool) (left uint64) {
+	left, unreadable, err := pending.handOn(send)
+	if err != nil {
+		p.log().Warn("cannot read a row of the ledger", "events", unreadable, "error", err)
+	}
+	p.drained.lost.Add(unreadable)
+	return left
+}
+
+// offer sends an event if there is room for it.
+func (p *Program) offer(event BPFEvent) bool {
+	select {
+	case p.events <- event:
+		return true
+	default:
+		return false
+	}
+}
+
+// insist sends an event as soon as there is room, unless patience ends first.
+func (p *Program) insist(patience context.Context, event BPFEvent) bool {
+	if p.offer(event) {
+		return true
+	}
+	select {
+	case p.events <- event:
+		return true
+	case <-patience.Done():
+		return false
+	}
+}

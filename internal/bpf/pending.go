@@ -1,0 +1,178 @@
+package bpf
+
+import (
+	"time"
+
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// pendingTallies are counts that were drained from a ledger and have not been handed on yet. What finds a channel full
+// stays and is merged with what is drained later: a slow consumer makes tallies coarser in time and loses none. It
+// belongs to one goroutine.
+type pendingTallies struct {
+	spec    *Spec
+	session *Session
+	headers *headerDecoder
+
+	rows      map[string]*pendingRow
+	processes map[wireProcessRow]*pendingProcess
+
+	lacking      lack
+	from, until  time.Time // of the drain under way, or the last one
+	untilNs      uint64
+	offset       int64
+	rowsLastTime int
+	tallied      uint64 // events in all rows, ever
+}
+
+// pendingRow is what one row has counted since it was last handed on.
+type pendingRow struct {
+	count, sum   uint64
+	distribution *telemetry.Distribution
+	from         time.Time
+}
+
+type pendingProcess struct {
+	count uint64
+	from  time.Time
+}
+
+func newPendingTallies(spec *Spec, session *Session) *pendingTallies {
+	p := &pendingTallies{
+		spec: spec, session: session, headers: newHeaderDecoder(session),
+		rows: make(map[string]*pendingRow), processes: make(map[wireProcessRow]*pendingProcess),
+	}
+	p.setTime()
+	return p
+}
+
+// setTime makes the end of the last stretch of time the beginning of the next.
+func (p *pendingTallies) setTime() {
+	p.from = p.until
+	p.untilNs = p.session.Clock.Now()
+	p.offset = p.session.Clock.Offset(p.untilNs)
+	p.until = time.Unix(0, int64(p.untilNs)+p.offset).UTC()
+	if p.from.IsZero() || p.from.After(p.until) { // at first, and after a step of the clock
+		p.from = p.until
+	}
+}
+
+// begin opens the entry of what one drain brings.
+func (p *pendingTallies) begin() {
+	p.setTime()
+	p.rowsLastTime = 0
+}
+
+func (p *pendingTallies) addRow(key []byte, perCPU []wireTally) {
+	row := p.row(key)
+	p.rowsLastTime++
+	for _, tally := range perCPU {
+		row.count += tally.Count
+		row.sum += tally.Sum
+		p.tallied += tally.Count
+	}
+}
+
+func (p *pendingTallies) addDistribution(key []byte, values []wireDistribution) {
+	row := p.row(key)
+	if row.distribution == nil {
+		row.distribution = new(telemetry.Distribution)
+	}
+	values[0].addTo(row.distribution)
+}
+
+func (p *pendingTallies) addProcess(key []byte, values []uint64) {
+	process := head[wireProcessRow](key)
+	known := p.processes[process]
+	if known == nil {
+		known = &pendingProcess{from: p.from}
+		p.processes[process] = known
+	}
+	known.count += values[0]
+}
+
+// addLack enters how much of what the rows count is counted for nobody.
+func (p *pendingTallies) addLack(nameless, ownerless uint64) {
+	p.lacking.nameless += nameless
+	p.lacking.ownerless += ownerless
+}
+
+func (p *pendingTallies) addOverflow(kind uint32, before, now *wireTally) {
+	if n := now.Count - before.Count; n > 0 {
+		p.addRow(p.spec.Kind(kind), []wireTally{{Count: n, Sum: now.Sum - before.Sum}})
+	}
+}
+
+func (p *pendingTallies) addSpill(kind uint32, before, now *wireDistribution) {
+	more, any := wireDistribution{SumNs: now.SumNs - before.SumNs}, false
+	for slot := range now.Slots {
+		more.Slots[slot] = now.Slots[slot] - before.Slots[slot]
+		any = any || more.Slots[slot] > 0
+	}
+	if any {
+		p.addDistribution(p.spec.SpillKind(kind), []wireDistribution{more})
+	}
+}
+
+// row returns the pending row of a key, which may be a new one.
+func (p *pendingTallies) row(key []byte) *pendingRow {
+	row := p.rows[string(key)]
+	if row == nil {
+		row = &pendingRow{from: p.from}
+		p.rows[string(key)] = row
+	}
+	return row
+}
+
+// handOn offers every pending tally to send, which returns false for one that finds no room. It returns how many events
+// the tallies that are left count, and how many those whose row the program cannot read.
+func (p *pendingTallies) handOn(send func(BPFEvent) bool) (left, unreadable uint64, err error) {
+	if l := p.lacking; l.nameless+l.ownerless > 0 {
+		l.BaseEvent, l.eventType = p.base(), p.spec.Name
+		if send(&l) {
+			p.lacking = lack{}
+		}
+	}
+	for process, pending := range p.processes {
+		event := p.processEvent(&process, pending)
+		if event != nil && !send(event) {
+			continue // its rows tell the sum; what is left here is no event of its own
+		}
+		delete(p.processes, process)
+	}
+	for key, pending := range p.rows {
+		event, rowErr := p.spec.Row(p.rowTally(key, pending), []byte(key))
+		if rowErr != nil {
+			unreadable, err = unreadable+pending.count, rowErr
+		} else if !send(event) {
+			left += pending.count
+			continue
+		}
+		delete(p.rows, key)
+	}
+	return left, unreadable, err
+}
+
+func (p *pendingTallies) base() BaseEvent {
+	return BaseEvent{Timestamp: p.untilNs, WallOffset: p.offset}
+}
+
+func (p *pendingTallies) rowTally(key string, pending *pendingRow) RowTally {
+	who := head[wireRowOwner]([]byte(key))
+	base := p.base()
+	base.Command = p.headers.commands.of(who.Command, who.Command[:])
+	base.Executable = p.headers.executables.of(who.Executable, who.Executable[:])
+	base.Workload = p.session.RowsBy.only(p.headers.identity(who.CgroupID))
+	return RowTally{BaseEvent: base, N: pending.count, Sum: pending.sum, Distribution: pending.distribution, From: pending.from}
+}
+
+// processEvent returns nil for what does not count in summaries.
+func (p *pendingTallies) processEvent(process *wireProcessRow, pending *pendingProcess) BPFEvent {
+	if p.spec.Counts != nil && !p.spec.Counts(process.Kind, process.Place) {
+		return nil
+	}
+	base := p.base()
+	base.PID = process.PID
+	base.Command = p.headers.commands.of(process.Command, process.Command[:])
+	return &ProcessTally{RowTally{BaseEvent: base, N: pending.count, From: pending.from}, p.spec.Name}
+}

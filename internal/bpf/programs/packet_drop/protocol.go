@@ -1,0 +1,50 @@
+package packet_drop
+
+import (
+	"strconv"
+
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+const (
+	etherTypeIPv4 = 0x0800
+	etherTypeIPv6 = 0x86dd
+)
+
+// isExtension tells whether an IPv6 next header is not the transport's but one before it (RFC 8200, section 4.1).
+func isExtension(header uint8) bool {
+	switch header {
+	case 0, 43, 44, 60, 135, 139, 140:
+		return true
+	}
+	return false
+}
+
+// transport is the value of network.transport for an IP protocol: a name, or its number; "" for an IPv6 extension.
+func transport(etherType uint16, protocol uint8) string {
+	if etherType == etherTypeIPv6 && isExtension(protocol) {
+		return ""
+	}
+	switch protocol {
+	case 1:
+		return "icmp"
+	case 6:
+		return telemetry.TCP
+	case 17:
+		return telemetry.UDP
+	case 58:
+		return "ipv6-icmp"
+	}
+	return strconv.Itoa(int(protocol))
+}
+
+// networkType is the value of network.type, "" for neither IPv4 nor IPv6.
+func networkType(etherType uint16) string {
+	switch etherType {
+	case etherTypeIPv4:
+		return telemetry.IPv4
+	case etherTypeIPv6:
+		return telemetry.IPv6
+	}
+	return ""
+}

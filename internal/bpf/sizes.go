@@ -1,0 +1,108 @@
+package bpf
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+
+	"github.com/cilium/ebpf"
+)
+
+const (
+	// defaultMapBytes leaves two programs, and what they share, within 32 MiB.
+	defaultMapBytes = 15 << 20
+
+	minRows, maxRows                   = 128, 8192
+	minProcesses, maxProcesses         = 256, 8192
+	minDistributions, maxDistributions = 64, 1024
+)
+
+// share is what part of the memory left the maps of one kind may take, in percent, and between how many entries.
+type share struct {
+	name     string
+	percent  uint64
+	min, max uint32
+}
+
+// shares add up to less than what is left: hash tables round up.
+func shares() []share {
+	return []share{
+		{rowsMap, 60, minRows, maxRows},
+		{processesMap, 15, minProcesses, maxProcesses},
+		{distributionsMap, 20, minDistributions, maxDistributions},
+	}
+}
+
+// sizeMaps gives the maps of an object's ledger as many entries as its memory allows on this machine. Rows are per
+// possible CPU, and virtual machines often have a hundred times more of those than CPUs.
+func (s *Session) sizeMaps(spec *ebpf.CollectionSpec) error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count CPUs: %w", err)
+	}
+	sizeMaps(spec, uint64(cpus), cmp.Or(s.MapBytes, defaultMapBytes))
+	return nil
+}
+
+func sizeMaps(spec *ebpf.CollectionSpec, cpus, budget uint64) {
+	var fixed uint64
+	sized := make(map[string]bool)
+	for _, share := range shares() {
+		sized[share.name+"0"], sized[share.name+"1"] = true, true
+	}
+	for name, m := range spec.Maps {
+		if !sized[name] && name != ownersMap && name != cgroupsMap {
+			fixed += mapMemory(m, cpus)
+		}
+	}
+	left := budget - min(fixed, budget)
+	for _, share := range shares() {
+		first := spec.Maps[share.name+"0"]
+		if first == nil {
+			continue
+		}
+		one := *first
+		one.MaxEntries = 1
+		entries := uint32(min(left*share.percent/100/2/mapMemory(&one, cpus), uint64(share.max)))
+		for _, half := range []string{"0", "1"} {
+			spec.Maps[share.name+half].MaxEntries = max(entries, share.min)
+		}
+	}
+}
+
+// mapMemory is what the kernel takes for a map, to a few percent: kernel/bpf/hashtab.c for hash tables, whose elements
+// have a header of 48 bytes and whose buckets one of 16; kernel/bpf/arraymap.c for arrays.
+func mapMemory(m *ebpf.MapSpec, cpus uint64) uint64 {
+	const element, bucket, pointer, page = 48, 16, 8, 4096
+	key, value, entries := align8(m.KeySize), align8(m.ValueSize), uint64(m.MaxEntries)
+	table := uint64(bucket) << bits.Len64(entries-1)
+	switch m.Type {
+	case ebpf.PerCPUHash:
+		return table + entries*(element+key+pointer+value*cpus)
+	case ebpf.Hash, ebpf.LRUHash:
+		return table + entries*(element+key+value)
+	case ebpf.PerCPUArray:
+		return entries * (pointer + value*cpus)
+	case ebpf.RingBuf: // and the pages for the producer's and the consumer's places
+		return entries + 3*page
+	default:
+		return entries * value
+	}
+}
+
+func align8(size uint32) uint64 { return (uint64(size) + 7) &^ 7 }
+
+// MapMemory returns what the maps of an object take in the kernel with so many possible CPUs and the default memory, by
+// map. owners, which grows with the sockets, is not among them.
+func MapMemory(spec *ebpf.CollectionSpec, cpus int) map[string]uint64 {
+	sizeMaps(spec, uint64(cpus), defaultMapBytes)
+	all := make(map[string]uint64)
+	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
+		if name != ownersMap {
+			all[name] = mapMemory(spec.Maps[name], uint64(cpus))
+		}
+	}
+	return all
+}

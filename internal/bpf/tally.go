@@ -1,0 +1,79 @@
+package bpf
+
+import (
+	"time"
+
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// RowTally is an event that says how many there were since it was last asked, of one row of a program's ledger. It is never
+// kept and never exported as a record. Programs embed it in what their rows become.
+type RowTally struct {
+	BaseEvent
+	// N is how many events the row counted, Sum the sum of what they measure.
+	N, Sum uint64
+	// Distribution holds the durations that were measured, nil where none were. Their number may differ from N.
+	Distribution *telemetry.Distribution
+	// From is when the counting began; it ended at GetWallClockTime.
+	From time.Time
+}
+
+// Tally implements Tallied.
+func (t *RowTally) Tally() uint64 { return t.N }
+
+// Detail implements Tallied.
+func (t *RowTally) Detail() Detail { return Counted }
+
+// Since implements Spanning.
+func (t *RowTally) Since() time.Time { return t.From }
+
+// Labels returns the labels of a measurement: the program's own, and whose events the row counts, as far as rows tell
+// that apart.
+func (t *RowTally) Labels(own ...telemetry.Label) telemetry.Labels {
+	return telemetry.LabelSet(append(own,
+		telemetry.Label{Key: telemetry.Command, Value: t.Command},
+		telemetry.Label{Key: telemetry.ProcessExecutable, Value: t.Executable},
+		telemetry.Label{Key: telemetry.ContainerID, Value: t.Workload.ContainerID},
+		telemetry.Label{Key: telemetry.K8SPodUID, Value: t.Workload.PodUID})...)
+}
+
+// ProcessTally says how many of the events that rows count belong to one process. Storages add it to what that process
+// did, and not to what all did, which the rows tell.
+type ProcessTally struct {
+	RowTally
+	eventType string
+}
+
+var (
+	_ BPFEvent   = (*ProcessTally)(nil)
+	_ Tallied    = (*ProcessTally)(nil)
+	_ Spanning   = (*ProcessTally)(nil)
+	_ PerProcess = (*ProcessTally)(nil)
+)
+
+// GetEventType implements BPFEvent.
+func (t *ProcessTally) GetEventType() string { return t.eventType }
+
+// ProcessOnly implements PerProcess.
+func (t *ProcessTally) ProcessOnly() bool { return true }
+
+// lack tells how much a program's ledger counted without its owner, for want of room.
+type lack struct {
+	RowTally
+	eventType           string
+	nameless, ownerless uint64
+}
+
+var (
+	_ BPFEvent = (*lack)(nil)
+	_ Lacking  = (*lack)(nil)
+)
+
+// GetEventType implements BPFEvent.
+func (l *lack) GetEventType() string { return l.eventType }
+
+// Nameless implements Lacking.
+func (l *lack) Nameless() uint64 { return l.nameless }
+
+// Ownerless implements Lacking.
+func (l *lack) Ownerless() uint64 { return l.ownerless }

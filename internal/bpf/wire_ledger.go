@@ -1,0 +1,74 @@
+package bpf
+
+import (
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// wireOutcomes is struct outcomes of bpf/include/ledger.h.
+type wireOutcomes struct{ Recorded, Throttled, Counted, Lost, Filtered, Unattributed, Overflowed, Spilled uint64 }
+
+// wireTally is struct tally of bpf/include/ledger.h.
+type wireTally struct{ Count, Sum uint64 }
+
+// wireRowOwner is struct row_owner of bpf/include/ledger.h, which opens the key of every row.
+type wireRowOwner struct {
+	Command    [16]byte
+	CgroupID   uint64
+	Executable [32]byte
+}
+
+// wireProcessRow is struct process_row of bpf/include/ledger.h.
+type wireProcessRow struct {
+	Place   uint64
+	Kind    uint32
+	PID     uint32
+	Command [16]byte
+}
+
+// wireAllowance is struct allowance of bpf/include/throttle.h.
+type wireAllowance struct {
+	Records, Firsts uint32
+	Rows            [4096]uint32
+}
+
+// The slots of a distribution: up to the first bound, the buckets between the bounds, above the last one.
+const distributionSlots = telemetry.BucketCount + 2
+
+// wireDistribution is struct distribution of bpf/include/distribution.h.
+type wireDistribution struct {
+	SumNs uint64
+	Slots [distributionSlots]uint64
+}
+
+// addTo adds the distribution, of durations, to one in seconds.
+func (w *wireDistribution) addTo(d *telemetry.Distribution) {
+	d.Sum += float64(w.SumNs) / 1e9
+	for slot, n := range w.Slots {
+		d.Count += n
+		switch {
+		case slot == 0:
+			d.Zero += n
+		default: // what lies above the last bound counts in the last bucket
+			d.Buckets[min(slot-1, telemetry.BucketCount-1)] += n
+		}
+	}
+}
+
+// wireBounds is the size of the table distribution_bounds.
+const wireBounds = 256
+
+// distributionBounds are the bounds of a distribution's buckets in nanoseconds, rounded down: a whole number of
+// nanoseconds is above a bound exactly if it is above what is left of it. The table is filled up with what no duration
+// exceeds.
+func distributionBounds() (bounds [wireBounds]uint64) {
+	bounds[0] = nanoseconds(telemetry.ZeroThreshold())
+	for i := 1; i < len(bounds); i++ {
+		bounds[i] = ^uint64(0)
+		if i <= telemetry.BucketCount {
+			bounds[i] = nanoseconds(telemetry.UpperBound(i - 1))
+		}
+	}
+	return bounds
+}
+
+func nanoseconds(seconds float64) uint64 { return uint64(seconds * 1e9) }
