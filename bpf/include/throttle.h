@@ -71,10 +71,15 @@ static __always_inline bool throttle_admits(__u32 slot)
 	return allowance_take(used, throttle_row) && allowance_take(&allowance->records, throttle_program);
 }
 
+static __always_inline bool throttle_is_off(void)
+{
+	return throttle_row == THROTTLE_OFF && throttle_program == THROTTLE_OFF;
+}
+
 /* Whether an event of this slot is to be recorded; if not it is counted as throttled. */
 static __always_inline bool ledger_admits_slot(__u32 slot)
 {
-	if (throttle_row == THROTTLE_OFF || throttle_admits(slot))
+	if (throttle_is_off() || throttle_admits(slot))
 		return true;
 	ledger_count(throttled);
 	return false;
@@ -82,8 +87,7 @@ static __always_inline bool ledger_admits_slot(__u32 slot)
 
 /* The same by the event's row. */
 #define ledger_admits(row)                                                                                             \
-	ledger_admits_slot(throttle_row == THROTTLE_OFF                                                                \
-				   ? 0                                                                                 \
-				   : throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64)))
+	ledger_admits_slot(throttle_is_off() ? 0                                                                       \
+					     : throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64)))
 
 #endif /* KERNTAP_THROTTLE_H */

@@ -177,7 +177,8 @@ func TestNothingIsLostWhileARealCollectorComesAndGoes(t *testing.T) {
 			const command = "kt-numbered"
 			collector, api := newOtelcol(t), freeAddress(t)
 			environ := otlpTo(protocol, "http://"+collector.address(protocol))
-			r := startKerntapIn(t, environment{environ: environ, stderr: t.Output()}, "--listen", api, "--metric-interval", "1h")
+			r := startKerntapIn(t, environment{environ: environ, stderr: t.Output()}, "--listen", api, "--metric-interval", "1h",
+				"--throttle-row", "off", "--throttle-program", "off")
 			awaitReady(t, api)
 			connects := numbered{process: ns.StartHelper(t, command, "dialLines")}
 

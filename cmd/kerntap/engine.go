@@ -44,11 +44,24 @@ func newEngine(c config.Config, log *slog.Logger) (*engine, error) {
 		manager: bpf.NewManager(bpf.WithLogger(log)),
 		session: bpf.NewSession(log),
 	}
+	e.count(c)
 	e.loader = bpf.NewLoader(e.manager, e.session)
 	if err := e.register(c); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// sharedMaps is what the maps that all programs use together take in the kernel, and the maps of one run of kerntap
+// beside its programs.
+const sharedMaps = 1 << 20
+
+// count tells the programs how to count.
+func (e *engine) count(c config.Config) {
+	e.session.Throttle = bpf.Throttle(c.Throttle)
+	e.session.DrainEvery = c.Ledger.Interval
+	e.session.MapBytes = (c.Ledger.Memory - sharedMaps) / uint64(max(len(c.Enabled()), 1))
+	e.session.RowsBy = bpf.RowsByAttributes(c.MetricAttributes)
 }
 
 // export starts the pipeline to wherever the configuration sends telemetry.

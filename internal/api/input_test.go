@@ -137,3 +137,26 @@ func FuzzEventQuery(f *testing.F) {
 		}
 	})
 }
+
+// exact is a storage that says how exact its sums are.
+type exact struct{ fakeEvents }
+
+func (exact) Accuracy(pid uint32, eventType string, since time.Time) bpf.Accuracy {
+	a := bpf.Accuracy{Since: noon, Resolution: 2 * time.Second}
+	if age := time.Since(since).Round(time.Minute); pid == 42 && eventType == bpf.PacketDropType && age == time.Minute {
+		a.Unattributed = 3
+	}
+	return a
+}
+
+func TestSummariesSayHowExactTheyAre(t *testing.T) {
+	options := fakeOptions()
+	options.Events = exact{}
+	handler := New(options).Handler()
+	exchange{"POST", attemptsPath, `{"command":"curl","duration":1}`, 200, `{"total_attempts":3,"command":"curl","duration":1,
+		"message":"Found 3 connection attempts from command 'curl' over 1 seconds",
+		"since":"2026-03-01T12:00:00Z","resolution_seconds":2}`}.check(t, handler)
+	exchange{"POST", dropsPath, `{"pid":42,"duration":60}`, 200, `{"total_drops":9,"pid":42,"duration":60,
+		"message":"Found 9 packet drops from PID 42 over 60 seconds",
+		"since":"2026-03-01T12:00:00Z","resolution_seconds":2,"unattributed":3}`}.check(t, handler)
+}

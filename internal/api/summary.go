@@ -3,6 +3,9 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf"
 )
 
 // maxDuration is the longest window of a summary, in seconds.
@@ -65,16 +68,29 @@ func (q summaryQuestion) message(total int, things string) string {
 	return fmt.Sprintf("Found %d %s from %s over %d seconds", total, things, from, q.seconds)
 }
 
-func (q summaryQuestion) summary(total int, things string) summary {
-	return summary{q.pid, q.command, q.seconds, q.message(total, things)}
-}
-
 // summary is what both summaries say beside their total.
 type summary struct {
 	PID      uint32 `json:"pid,omitempty"`
 	Command  string `json:"command,omitempty"`
 	Duration int    `json:"duration"`
 	Message  string `json:"message"`
+	*accuracy
+}
+
+// accuracy is the JSON form of bpf.Accuracy.
+type accuracy struct {
+	Since        time.Time `json:"since"`
+	Resolution   float64   `json:"resolution_seconds"`
+	Unattributed uint64    `json:"unattributed,omitempty"`
+}
+
+func (s *Server) summary(q summaryQuestion, eventType string, total int, things string) summary {
+	answer := summary{PID: q.pid, Command: q.command, Duration: q.seconds, Message: q.message(total, things)}
+	if storage, ok := s.options.Events.(bpf.Accounting); ok {
+		a := storage.Accuracy(q.pid, eventType, time.Now().Add(-time.Duration(q.seconds)*time.Second))
+		answer.accuracy = &accuracy{a.Since, a.Resolution.Seconds(), a.Unattributed}
+	}
+	return answer
 }
 
 type connectionSummaryAnswer struct {
@@ -101,7 +117,7 @@ func (s *Server) connectionSummary(r *http.Request) (any, error) {
 		return nil, err
 	}
 	total := s.options.Entry.GetConnectionSummary(q.pid, q.command, q.seconds)
-	return connectionSummaryAnswer{total, q.summary(total, "connection attempts")}, nil
+	return connectionSummaryAnswer{total, s.summary(q, bpf.ConnectionType, total, "connection attempts")}, nil
 }
 
 func (s *Server) packetDropSummary(r *http.Request) (any, error) {
@@ -110,5 +126,5 @@ func (s *Server) packetDropSummary(r *http.Request) (any, error) {
 		return nil, err
 	}
 	total := s.options.Entry.GetPacketDropSummary(q.pid, q.command, q.seconds)
-	return packetDropSummaryAnswer{total, q.summary(total, "packet drops")}, nil
+	return packetDropSummaryAnswer{total, s.summary(q, bpf.PacketDropType, total, "packet drops")}, nil
 }

@@ -3,11 +3,13 @@ package bpf
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/features"
 
+	"github.com/kerntap/kerntap/internal/telemetry"
 	"github.com/kerntap/kerntap/internal/workload"
 )
 
@@ -56,6 +58,17 @@ func limit(n uint32) uint32 {
 
 // RowsBy says what rows tell apart beside the command, each of which multiplies them.
 type RowsBy struct{ Container, Pod, Executable, ServerPort, Interface bool }
+
+// RowsByAttributes returns what rows must tell apart so that metrics can have these attributes.
+func RowsByAttributes(names []string) RowsBy {
+	return RowsBy{
+		Container:  slices.Contains(names, telemetry.ContainerID),
+		Pod:        slices.Contains(names, telemetry.K8SPodUID),
+		Executable: slices.Contains(names, telemetry.ProcessExecutable),
+		ServerPort: slices.Contains(names, telemetry.ServerPort),
+		Interface:  slices.Contains(names, telemetry.InterfaceName),
+	}
+}
 
 // only leaves out what rows do not tell apart.
 func (r RowsBy) only(identity workload.Identity) workload.Identity {

@@ -10,8 +10,8 @@ import (
 
 // The event types that the original contract's entry points speak of.
 const (
-	connectionType = "connection"
-	packetDropType = "packet_drop"
+	ConnectionType = "connection"
+	PacketDropType = "packet_drop"
 )
 
 // kernelAvailable tells whether this kernel and these privileges allow a program. It asks for the ring buffer, which
@@ -57,12 +57,12 @@ func (l *Loader) GetSystemBootTime() time.Time { return l.session.Clock.BootTime
 
 // GetConnectionSummary sums the connection attempts of clients, opened and failed, of the last durationSeconds.
 func (l *Loader) GetConnectionSummary(pid uint32, command string, durationSeconds int) int {
-	return l.summary(connectionType, pid, command, durationSeconds)
+	return l.summary(ConnectionType, pid, command, durationSeconds)
 }
 
 // GetPacketDropSummary sums the packet drops of the last durationSeconds, ordinary clean-up left out.
 func (l *Loader) GetPacketDropSummary(pid uint32, command string, durationSeconds int) int {
-	return l.summary(packetDropType, pid, command, durationSeconds)
+	return l.summary(PacketDropType, pid, command, durationSeconds)
 }
 
 func (l *Loader) summary(eventType string, pid uint32, command string, durationSeconds int) int {
@@ -75,7 +75,7 @@ func (l *Loader) summary(eventType string, pid uint32, command string, durationS
 
 // GetAllConnections returns the kept connection attempts of clients by pid, oldest first.
 func (l *Loader) GetAllConnections() map[uint32][]ConnectionInfo {
-	return listAll(l.manager, connectionType, func(event BPFEvent) (ConnectionInfo, bool) {
+	return listAll(l.manager, ConnectionType, func(event BPFEvent) (ConnectionInfo, bool) {
 		if attempt, ok := event.(ConnectionAttempt); ok {
 			return attempt.ConnectionInfo()
 		}
@@ -85,7 +85,7 @@ func (l *Loader) GetAllConnections() map[uint32][]ConnectionInfo {
 
 // GetAllPacketDrops returns the kept packet drops by pid, oldest first; pid 0 stands for drops of no known process.
 func (l *Loader) GetAllPacketDrops() map[uint32][]PacketDropInfo {
-	return listAll(l.manager, packetDropType, func(event BPFEvent) (PacketDropInfo, bool) {
+	return listAll(l.manager, PacketDropType, func(event BPFEvent) (PacketDropInfo, bool) {
 		if drop, ok := event.(PacketDrop); ok {
 			return drop.PacketDropInfo(), true
 		}

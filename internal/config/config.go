@@ -34,6 +34,11 @@ type Config struct {
 	ResourceAttributes map[string]string
 	// Disabled tells that OTEL_SDK_DISABLED switches all telemetry off.
 	Disabled bool
+	// Throttle bounds the records, Ledger is how what they are samples of is counted.
+	Throttle Throttle
+	Ledger   Ledger
+	// MetricAttributes are what metrics tell apart beside the command.
+	MetricAttributes []string
 	// Storage bounds what is kept for the local API.
 	Storage Storage
 	// Scope is what to watch: host for every network namespace, netns for kerntap's own alone.
@@ -59,6 +64,8 @@ func Default(known ...string) Config {
 		LogLevel:           "info",
 		ServiceName:        "kerntap",
 		ResourceAttributes: map[string]string{},
+		Throttle:           Throttle{Row: 5, Program: 100, First: 200},
+		Ledger:             Ledger{Interval: time.Second, Memory: 32 * mebibyte},
 		Storage:            Storage{Records: 10_000, Retention: time.Hour},
 		Scope:              "host",
 		Programs:           make(map[string]Program, len(known)),

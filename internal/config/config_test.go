@@ -16,7 +16,9 @@ func TestDefaultIsValidAndComplete(t *testing.T) {
 	want := Config{
 		Listen: "127.0.0.1:4319", OTLP: defaultOTLP(), Scope: "host", MetricInterval: 10 * time.Second, LogLevel: "info",
 		ServiceName: "kerntap", ResourceAttributes: map[string]string{},
-		Storage: Storage{Records: 10000, Retention: time.Hour},
+		Throttle: Throttle{Row: 5, Program: 100, First: 200},
+		Ledger:   Ledger{Interval: time.Second, Memory: 32 << 20},
+		Storage:  Storage{Records: 10000, Retention: time.Hour},
 		Programs: map[string]Program{
 			"connection":  {Enabled: true, name: "connection"},
 			"packet_drop": {Enabled: true, name: "packet_drop"},
@@ -97,7 +99,8 @@ func TestOptionsTellTheDefaults(t *testing.T) {
 		"log_level": "info", "service_name": "kerntap", "OTEL_SDK_DISABLED": "false", "storage.records": "10000",
 		"storage.retention": "1h", "scope": "host", "otlp.logs.delay": "1s", "otlp.logs.export_timeout": "5m", "otlp.logs.queue": "65536",
 		"otlp.logs.batch": "512", "otlp.metrics.export_timeout": "30s", "otlp.metrics.temporality": "cumulative",
-		"otlp.metrics.histograms": "explicit_bucket_histogram",
+		"otlp.metrics.histograms": "explicit_bucket_histogram", "throttle.row": "5", "throttle.program": "100",
+		"throttle.first": "200", "ledger.interval": "1s", "ledger.memory": "32MiB",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("defaults %v\nwant %v", got, want)

@@ -83,6 +83,36 @@ func precedences() map[string]precedence {
 			get:  func(c Config) any { return c.Disabled },
 			none: false, file: false, standard: true, standardName: "OTEL_SDK_DISABLED", standardText: "TRUE",
 		},
+		"throttle.row": {
+			get:  func(c Config) any { return c.Throttle.Row },
+			none: uint32(5), file: uint32(0), own: uint32(7), flag: uint32(1000000),
+			yaml: "throttle: {row: off}", ownN: "KERNTAP_THROTTLE_ROW", ownT: "7", flagName: "throttle-row", flagText: "1000000",
+		},
+		"throttle.program": {
+			get:  func(c Config) any { return c.Throttle.Program },
+			none: uint32(100), file: uint32(9), own: uint32(0), flag: uint32(1),
+			yaml: "throttle: {program: 9}", ownN: "KERNTAP_THROTTLE_PROGRAM", ownT: "off", flagName: "throttle-program", flagText: "1",
+		},
+		"throttle.first": {
+			get:  func(c Config) any { return c.Throttle.First },
+			none: uint32(200), file: uint32(9), own: uint32(8), flag: uint32(0),
+			yaml: "throttle: {first: 9}", ownN: "KERNTAP_THROTTLE_FIRST", ownT: "8", flagName: "throttle-first", flagText: "off",
+		},
+		"ledger.interval": {
+			get:  func(c Config) any { return c.Ledger.Interval },
+			none: time.Second, file: 100 * time.Millisecond, own: time.Minute,
+			yaml: "ledger: {interval: 100ms}", ownN: "KERNTAP_LEDGER_INTERVAL", ownT: "1m",
+		},
+		"ledger.memory": {
+			get:  func(c Config) any { return c.Ledger.Memory },
+			none: uint64(32 << 20), file: uint64(8 << 20), own: uint64(1 << 30),
+			yaml: "ledger: {memory: 8MiB}", ownN: "KERNTAP_LEDGER_MEMORY", ownT: "1GiB",
+		},
+		"metrics.attributes": {
+			get:  func(c Config) any { return c.MetricAttributes },
+			none: []string(nil), file: []string{"container.id", "server.port"}, own: []string{"k8s.pod.uid"},
+			yaml: "metrics:\n  attributes: [container.id, server.port]", ownN: "KERNTAP_METRICS_ATTRIBUTES", ownT: "k8s.pod.uid,",
+		},
 		"storage.records": {
 			get:  func(c Config) any { return c.Storage.Records },
 			none: 10000, file: 100, yaml: "storage:\n  records: 100",

@@ -90,6 +90,8 @@ func (f file) applyEntry(c *Config, e entry, parent string, byKey map[string]Opt
 		return f.applyMapping(c, e.value, path, byKey)
 	case option.setEntry != nil:
 		return f.applyAttributes(c, e.value, option)
+	case option.list && e.value.Kind == yaml.SequenceNode:
+		return f.applyList(c, e.value, option)
 	}
 	return f.setScalar(e.value, path, func(text string) error { return option.value.set(c, text) })
 }
@@ -104,6 +106,25 @@ func (f file) applyAttributes(c *Config, node *yaml.Node, option Option) error {
 		if err := f.setScalar(e.value, join(option.Key, e.key.Value), set); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// applyList sets an option to the values of a list.
+func (f file) applyList(c *Config, node *yaml.Node, option Option) error {
+	var values []string
+	for _, item := range node.Content {
+		item = resolve(item)
+		if err := f.setScalar(item, option.Key, func(text string) error {
+			scratch := *c
+			values = append(values, text)
+			return option.value.set(&scratch, text)
+		}); err != nil {
+			return err
+		}
+	}
+	if err := option.value.set(c, strings.Join(values, ",")); err != nil {
+		return f.errorAt(node, "%s%w", at(option.Key), err)
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ type Option struct {
 	general bool
 	// setEntry sets one entry of an option that is a mapping in the YAML file.
 	setEntry func(c *Config, key, text string) error
+	// list tells that the YAML file may hold a list of values, which elsewhere are separated by commas.
+	list bool
 }
 
 // Options returns every option in the order of a reference.
@@ -41,7 +43,7 @@ func Options() []Option {
 
 // options is the one table. Within the environment and within the flags, later rows win over earlier ones.
 func options() []Option {
-	return slices.Concat(serving(), reporting(), sending(), keeping())
+	return slices.Concat(serving(), reporting(), sending(), counting(), keeping())
 }
 
 // serving is where kerntap is configured and asked.
