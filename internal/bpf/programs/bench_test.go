@@ -7,49 +7,12 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/bpf/programs"
 )
-
-// floor attaches the least that any program on a hook can do: add one to a per-CPU counter.
-func floor(b *testing.B, tracepoint string) *ebpf.Program {
-	b.Helper()
-	counter, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { counter.Close() })
-	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "floor", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: tracepoint, License: "GPL",
-		Instructions: asm.Instructions{
-			asm.StoreImm(asm.RFP, -4, 0, asm.Word),
-			asm.LoadMapPtr(asm.R1, counter.FD()),
-			asm.Mov.Reg(asm.R2, asm.RFP),
-			asm.Add.Imm(asm.R2, -4),
-			asm.FnMapLookupElem.Call(),
-			asm.JEq.Imm(asm.R0, 0, "end"),
-			asm.Mov.Imm(asm.R1, 1),
-			asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
-			asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
-			asm.Return(),
-		},
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { program.Close() })
-	attached, err := link.AttachTracing(link.TracingOptions{Program: program})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { attached.Close() })
-	return program
-}
 
 // attached starts one program of the list and returns one of its functions in the kernel.
 func attached(b *testing.B, name, function string) *ebpf.Program {
@@ -108,13 +71,13 @@ func compare(b *testing.B, name, function, tracepoint string, load func()) {
 		b.Fatal(err)
 	}
 	defer statistics.Close()
-	bare := floor(b, tracepoint)
+	bare := bpftest.StartFloor(b, tracepoint)
 	ours := attached(b, name, function)
 	b.ResetTimer()
 	load()
 	b.StopTimer()
 	b.ReportMetric(perRun(b, ours), "ns-kerntap/run")
-	b.ReportMetric(perRun(b, bare), "ns-floor/run")
+	b.ReportMetric(perRun(b, bare.Program), "ns-floor/run")
 }
 
 // BenchmarkPacketDrop sends datagrams that the firewall drops.
