@@ -140,7 +140,7 @@ int BPF_PROG(connection_error, struct sock *sk)
 	return 0;
 }
 
-/* Every change of state has passed by now, or was skipped. */
+/* Every change of state has passed by now, or was skipped. Sockets that listen end here too, and have received nothing. */
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(connection_destroyed, struct sock *sk)
 {
@@ -148,20 +148,22 @@ int BPF_PROG(connection_destroyed, struct sock *sk)
 	struct connection_end end = { .outcome = OUTCOME_CLOSED };
 	struct tcp_sock *tcp;
 
-	if (!known || (known->phase != PHASE_CONNECTING && known->phase != PHASE_ESTABLISHED))
+	if (!known || !known->role || known->phase == PHASE_ENDED)
 		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
 	end.now = bpf_ktime_get_ns();
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return 0;
 	end.role = known->role;
 	end.error = sk->sk_err;
-	if (known->phase == PHASE_CONNECTING) {
-		if (tcp && tcp->rcv_nxt) { /* the other end had answered */
-			connection_make_up(sk, known);
-		} else {
-			end.outcome = OUTCOME_FAILED;
-			if (!end.error)
-				end.error = known->error;
-		}
+	if (known->phase == PHASE_CONNECTING && !tcp->rcv_nxt) { /* the other end never answered */
+		end.outcome = OUTCOME_FAILED;
+		if (!end.error)
+			end.error = known->error;
+	} else if (known->phase < PHASE_ESTABLISHED) {
+		if (!tcp->rcv_nxt)
+			return 0;
+		connection_make_up(sk, known);
 	}
 	known->phase = PHASE_ENDED;
 	connection_report(sk, known, &end);
