@@ -34,6 +34,8 @@ const (
 	Attribution  = "kerntap.attribution"
 	ProgramName  = "kerntap.program.name"
 	Outcome      = "kerntap.outcome"
+	Destination  = "kerntap.destination"
+	MetricName   = "kerntap.metric.name"
 )
 
 // Values that more than one program uses.
@@ -48,9 +50,12 @@ const (
 	ClassRefused = "refused"
 	ClassCleanup = "cleanup"
 
-	// Values of kerntap.outcome. The first four are what became of an event in the kernel, the next three what became
-	// of a record on its way to the exporters, the last two and dropped what became of it there.
+	// Values of kerntap.outcome. The first six are what became of an event in the kernel, where throttled and counted
+	// ones are in the tallies alone; the next three what became of a record on its way to the exporters, the last two
+	// and dropped what became of it there.
 	OutcomeRecorded    = "recorded"
+	OutcomeThrottled   = "throttled"
+	OutcomeCounted     = "counted"
 	OutcomeFiltered    = "filtered"
 	OutcomeLost        = "lost"
 	OutcomeMissed      = "missed"
@@ -91,6 +96,14 @@ var (
 		"Records that a program sent to user space, by what became of them there.", Counter}
 	ExporterRecords = Metric{"kerntap.exporter.records", "{record}",
 		"Log records that left an exporter's queue, by what became of them.", Counter}
+	ProgramQueued = Metric{"kerntap.program.queued", "{record}",
+		"Log records that wait in a destination's queue or are on their way to it.", Gauge}
+	ProgramLedgerRows = Metric{"kerntap.program.ledger.rows", "{row}",
+		"Rows that a program's ledger held when it was last drained.", Gauge}
 	ProgramUp = Metric{"kerntap.program.up", "{program}",
 		"1 while a program reads events, 0 when it does not.", Gauge}
+	SeriesActive = Metric{"kerntap.series.active", "{series}",
+		"Series that a metric of the observed workloads has.", Gauge}
+	SeriesOverflows = Metric{"kerntap.series.overflows", "{measurement}",
+		"Measurements of further series, counted in the one that otel.metric.overflow marks.", Counter}
 )
