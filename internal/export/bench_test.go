@@ -30,7 +30,7 @@ func benchEvent() *event {
 	}
 	e.measured = []telemetry.Measurement{
 		connectionOf("curl", "client", "refused"),
-		{Metric: &telemetry.TCPConnectDuration, Value: 0.000035, Labels: telemetry.LabelSet(
+		{Metric: &telemetry.TCPConnectDuration, Distribution: distributionOf(0.000035), Labels: telemetry.LabelSet(
 			telemetry.Label{Key: telemetry.Command, Value: "curl"},
 			telemetry.Label{Key: telemetry.TCPRole, Value: "client"},
 			telemetry.Label{Key: telemetry.ErrorType, Value: "refused"})},

@@ -30,8 +30,11 @@ func (*textMetrics) Temporality(kind sdkmetric.InstrumentKind) metricdata.Tempor
 	return sdkmetric.DeltaTemporalitySelector(kind)
 }
 
-// Aggregation asks for the SDK's own.
+// Aggregation asks for no histograms: the line has none.
 func (*textMetrics) Aggregation(kind sdkmetric.InstrumentKind) sdkmetric.Aggregation {
+	if kind == sdkmetric.InstrumentKindHistogram {
+		return sdkmetric.AggregationDrop{}
+	}
 	return sdkmetric.DefaultAggregationSelector(kind)
 }
 

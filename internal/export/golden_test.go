@@ -34,7 +34,7 @@ func scene() []bpf.BPFEvent {
 		telemetry.Int(telemetry.Errno, 111),
 		telemetry.Float(telemetry.Duration, 0.000035))
 	refused.measured = []telemetry.Measurement{connectionOf("curl", "client", "refused"),
-		{Metric: &telemetry.TCPConnectDuration, Value: 0.000035, Labels: telemetry.LabelSet(
+		{Metric: &telemetry.TCPConnectDuration, Distribution: distributionOf(0.000035), Labels: telemetry.LabelSet(
 			telemetry.Label{Key: telemetry.Command, Value: "curl"})}}
 
 	closed := anEvent(1600 * time.Millisecond)
@@ -70,7 +70,8 @@ func dropOf(class, reason string, n float64) telemetry.Measurement {
 func somePrograms() []bpf.Status {
 	return []bpf.Status{
 		{Name: "connection", State: bpf.Running, Stats: bpf.Stats{
-			Seen: 10, Recorded: 5, Filtered: 1, Lost: 2, Missed: 2, Undecodable: 1, Dropped: 1, Delivered: 3}},
+			Seen: 21, Tallied: 18, Recorded: 5, Throttled: 7, Counted: 4, Filtered: 1, Lost: 2, Missed: 2,
+			Undecodable: 1, Dropped: 1, Delivered: 3, LedgerRows: 6}},
 		{Name: "packet_drop", State: bpf.Failed},
 	}
 }
@@ -156,9 +157,12 @@ func TestExposition(t *testing.T) {
 	})
 }
 
-// sortPoints returns the line again with its points in a fixed order: the SDK keeps series in a map.
+// sortPoints returns the line again with its points in a fixed order: the SDK keeps those of its instruments in a map.
 func sortPoints(t *testing.T, metrics pmetric.Metrics) []byte {
 	t.Helper()
+	if n := metrics.ResourceMetrics().At(0).ScopeMetrics().Len(); n != 1 {
+		t.Errorf("%d scopes, want the one of all metrics", n)
+	}
 	name := func(attributes pcommon.Map) string { return fmt.Sprint(attributes.AsRaw()) }
 	for _, m := range metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
 		less := func(a, b pmetric.NumberDataPoint) bool { return name(a.Attributes()) < name(b.Attributes()) }

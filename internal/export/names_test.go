@@ -52,11 +52,12 @@ func TestOurNamesStandUnderOurOwn(t *testing.T) {
 	for _, name := range []string{
 		telemetry.Command, telemetry.TCPRole, telemetry.Errno, telemetry.Duration, telemetry.DropReason,
 		telemetry.DropClass, telemetry.DropLocation, telemetry.PacketSize, telemetry.EtherType,
-		telemetry.Attribution, telemetry.ProgramName, telemetry.Outcome,
+		telemetry.Attribution, telemetry.ProgramName, telemetry.Outcome, telemetry.Destination, telemetry.MetricName,
 		telemetry.EventTCPOpened, telemetry.EventTCPFailed, telemetry.EventTCPClosed, telemetry.EventPacketDropped,
 		telemetry.TCPConnections.Name, telemetry.TCPConnectDuration.Name, telemetry.TCPConnectionDuration.Name,
 		telemetry.PacketDrops.Name, telemetry.ProgramEvents.Name, telemetry.ProgramRecords.Name,
-		telemetry.ProgramUp.Name,
+		telemetry.ProgramUp.Name, telemetry.ProgramQueued.Name, telemetry.ProgramLedgerRows.Name,
+		telemetry.ExporterRecords.Name, telemetry.SeriesActive.Name, telemetry.SeriesOverflows.Name,
 	} {
 		if !strings.HasPrefix(name, "kerntap.") {
 			t.Errorf("%q is not ours and not in the semantic conventions' test", name)

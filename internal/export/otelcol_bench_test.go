@@ -146,7 +146,7 @@ func connects(n int) []*connect {
 	for i := range commands {
 		commands[i] = fmt.Sprint("command", i)
 		measured[i] = []telemetry.Measurement{connectionOf(commands[i], "client", "refused"),
-			{Metric: &telemetry.TCPConnectDuration, Value: 0.000035, Labels: telemetry.LabelSet(
+			{Metric: &telemetry.TCPConnectDuration, Distribution: distributionOf(0.000035), Labels: telemetry.LabelSet(
 				telemetry.Label{Key: telemetry.Command, Value: commands[i]},
 				telemetry.Label{Key: telemetry.TCPRole, Value: "client"},
 				telemetry.Label{Key: telemetry.ErrorType, Value: "refused"})}}

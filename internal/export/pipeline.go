@@ -73,14 +73,14 @@ func New(options Options) (*Pipeline, error) {
 
 // newPipeline starts a pipeline to any destinations.
 func newPipeline(o Options, to []destination) (*Pipeline, error) {
-	exposition, handler, err := newExposition()
+	series := newSeriesTable(o, formsOf(to)...)
+	exposition, handler, err := newExposition(series.producers[0])
 	if err != nil {
 		return nil, err
 	}
-	p := &Pipeline{handler: handler, stopped: make(chan struct{})}
+	p := &Pipeline{handler: handler, stopped: make(chan struct{}), metrics: newMetricAdapter(series, o.now)}
 	res := newResource(o)
 	p.logs = &logAdapter{now: o.now}
-	var exporters []*metricExporter
 	for _, d := range to {
 		out := outlet{name: d.name, reach: d.reach}
 		if d.logs != nil {
@@ -89,23 +89,47 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 		}
 		if d.metrics != nil {
 			out.metrics = newMetricExporter(d, o)
-			exporters = append(exporters, out.metrics)
 		}
 		p.outlets = append(p.outlets, out)
 	}
-	p.meters = newMeterProvider(o, res, exposition, exporters)
-	meter := p.meters.Meter(scopeName,
-		metric.WithInstrumentationVersion(o.Version), metric.WithSchemaURL(semconv.SchemaURL))
-	p.metrics = newMetricAdapter(meter, o.Log)
-	if err := observeExports(meter, p.Status); err != nil {
+	p.meters = newMeterProvider(res, p.readers(o, exposition, series)...)
+	if err := p.observe(o, series); err != nil {
 		return nil, errors.Join(err, p.Shutdown(context.Background()))
 	}
-	if o.Programs != nil {
-		if err := observePrograms(meter, o.Programs); err != nil {
-			return nil, errors.Join(err, p.Shutdown(context.Background()))
+	return p, nil
+}
+
+// formsOf returns what the readers ask for: the exposition's first, then those of the destinations.
+func formsOf(to []destination) []form {
+	forms := []form{{}}
+	for _, d := range to {
+		if d.metrics != nil {
+			forms = append(forms, formOf(d.metrics))
 		}
 	}
-	return p, nil
+	return forms
+}
+
+// readers returns the exposition and a reader for each destination, in the order of formsOf.
+func (p *Pipeline) readers(o Options, exposition sdkmetric.Reader, series *seriesTable) []sdkmetric.Reader {
+	readers := []sdkmetric.Reader{exposition}
+	for _, out := range p.outlets {
+		if out.metrics != nil {
+			readers = append(readers, newPeriodicReader(o, out.metrics, series.producers[len(readers)]))
+		}
+	}
+	return readers
+}
+
+// observe makes the instruments of self-telemetry.
+func (p *Pipeline) observe(o Options, series *seriesTable) error {
+	meter := p.meters.Meter(scopeName,
+		metric.WithInstrumentationVersion(o.Version), metric.WithSchemaURL(semconv.SchemaURL))
+	err := errors.Join(observeSeries(meter, series), observeExports(meter, p.Status), observeQueues(meter, p.outlets))
+	if o.Programs != nil {
+		err = errors.Join(err, observePrograms(meter, o.Programs))
+	}
+	return err
 }
 
 // Handle hands an event to the log adapter and to the metric adapter. It never blocks. One goroutine calls it.

@@ -14,7 +14,7 @@ import (
 // selfInstruments tell what kerntap saw and what it lost.
 type selfInstruments struct {
 	events, records metric.Int64ObservableCounter
-	up              metric.Int64ObservableGauge
+	up, rows        metric.Int64ObservableGauge
 }
 
 // observePrograms makes every reader of the meter ask the programs. The outcomes of kerntap.program.events add up to
@@ -29,7 +29,7 @@ func observePrograms(meter metric.Meter, programs func() []bpf.Status) error {
 			s.observe(o, status)
 		}
 		return nil
-	}, s.events, s.records, s.up)
+	}, s.events, s.records, s.up, s.rows)
 	if err != nil {
 		return fmt.Errorf("register self-telemetry: %w", err)
 	}
@@ -37,19 +37,25 @@ func observePrograms(meter metric.Meter, programs func() []bpf.Status) error {
 }
 
 func newSelfInstruments(meter metric.Meter) (s selfInstruments, err error) {
-	m := &telemetry.ProgramEvents
-	if s.events, err = meter.Int64ObservableCounter(m.Name,
-		metric.WithUnit(m.Unit), metric.WithDescription(m.Description)); err != nil {
+	if s.events, err = newObservableCounter(meter, &telemetry.ProgramEvents); err != nil {
 		return s, err
 	}
-	m = &telemetry.ProgramRecords
-	if s.records, err = meter.Int64ObservableCounter(m.Name,
-		metric.WithUnit(m.Unit), metric.WithDescription(m.Description)); err != nil {
+	if s.records, err = newObservableCounter(meter, &telemetry.ProgramRecords); err != nil {
 		return s, err
 	}
-	m = &telemetry.ProgramUp
-	s.up, err = meter.Int64ObservableGauge(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Description))
+	if s.up, err = newObservableGauge(meter, &telemetry.ProgramUp); err != nil {
+		return s, err
+	}
+	s.rows, err = newObservableGauge(meter, &telemetry.ProgramLedgerRows)
 	return s, err
+}
+
+func newObservableCounter(meter metric.Meter, m *telemetry.Metric) (metric.Int64ObservableCounter, error) {
+	return meter.Int64ObservableCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Description))
+}
+
+func newObservableGauge(meter metric.Meter, m *telemetry.Metric) (metric.Int64ObservableGauge, error) {
+	return meter.Int64ObservableGauge(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Description))
 }
 
 // observe reports one program.
@@ -59,6 +65,8 @@ func (s selfInstruments) observe(o metric.Observer, status bpf.Status) {
 		o.ObserveInt64(counter, int64(n), metric.WithAttributes(name, attribute.String(telemetry.Outcome, outcome)))
 	}
 	count(s.events, telemetry.OutcomeRecorded, status.Stats.Recorded)
+	count(s.events, telemetry.OutcomeThrottled, status.Stats.Throttled)
+	count(s.events, telemetry.OutcomeCounted, status.Stats.Counted)
 	count(s.events, telemetry.OutcomeFiltered, status.Stats.Filtered)
 	count(s.events, telemetry.OutcomeLost, status.Stats.Lost)
 	count(s.events, telemetry.OutcomeMissed, status.Stats.Missed)
@@ -70,4 +78,5 @@ func (s selfInstruments) observe(o metric.Observer, status bpf.Status) {
 		up = 1
 	}
 	o.ObserveInt64(s.up, up, metric.WithAttributes(name))
+	o.ObserveInt64(s.rows, int64(status.Stats.LedgerRows), metric.WithAttributes(name))
 }

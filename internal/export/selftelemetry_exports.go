@@ -13,8 +13,7 @@ import (
 // observeExports makes every reader of the meter ask what became of log records, over all destinations. Together with
 // what is queued the outcomes add up to what was emitted.
 func observeExports(meter metric.Meter, status func() []Status) error {
-	m := &telemetry.ExporterRecords
-	records, err := meter.Int64ObservableCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Description))
+	records, err := newObservableCounter(meter, &telemetry.ExporterRecords)
 	if err != nil {
 		return fmt.Errorf("make self-telemetry of exports: %w", err)
 	}
@@ -26,6 +25,28 @@ func observeExports(meter metric.Meter, status func() []Status) error {
 	}, records)
 	if err != nil {
 		return fmt.Errorf("register self-telemetry of exports: %w", err)
+	}
+	return nil
+}
+
+// observeQueues makes every reader of the meter ask how many log records wait, for each destination by itself: one that
+// does not take any fills its own queue.
+func observeQueues(meter metric.Meter, outlets []outlet) error {
+	queued, err := newObservableGauge(meter, &telemetry.ProgramQueued)
+	if err != nil {
+		return fmt.Errorf("make self-telemetry of queues: %w", err)
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for _, out := range outlets {
+			if out.logs != nil {
+				o.ObserveInt64(queued, int64(out.logs.Status().Queued),
+					metric.WithAttributes(attribute.String(telemetry.Destination, out.name)))
+			}
+		}
+		return nil
+	}, queued)
+	if err != nil {
+		return fmt.Errorf("register self-telemetry of queues: %w", err)
 	}
 	return nil
 }
