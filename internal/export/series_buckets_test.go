@@ -127,3 +127,11 @@ func TestDeltasOfHistogramsAreWholePoints(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSummaryLineCollectsNoHistograms(t *testing.T) {
+	table := newTable(t, &hand{}, nil, formOf(newTextMetrics(nil, epoch)))
+	table.addNow(measureOf(kinds()[0], 1), measureOf(kinds()[3], 1))
+	if got := collect(t, table.producers[0]); len(got) != 1 || sums(got["counter"].Data)[""] != 1 {
+		t.Errorf("metrics = %v", got)
+	}
+}

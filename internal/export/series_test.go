@@ -3,6 +3,7 @@ package export
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -193,25 +194,50 @@ func TestLabelsThatBecomeTheSameAttributesAreOneSeries(t *testing.T) {
 	}
 }
 
-func TestSeriesWithTheSameHashAreTwo(t *testing.T) {
-	clock := &hand{}
-	table := newTable(t, clock, nil, form{})
-	same := []telemetry.Label{{Key: "a", Value: "x"}, {Key: "b", Value: "x"}, {Key: "c", Value: "x"}}
-	for range 2 {
-		for _, label := range same {
-			table.addNow(measureOf(&telemetry.TCPConnections, 1, label))
-		}
-		got := sums(collect(t, table.producers[0])[telemetry.TCPConnections.Name].Data)
-		if len(got) != 3 || got["a=x"] != got["b=x"] || got["b=x"] != got["c=x"] {
-			t.Errorf("series = %v", got)
+func TestLabelsAreTheSameInAnyOrder(t *testing.T) {
+	a, b, c := command("a"), telemetry.Label{Key: "b", Value: "b"}, telemetry.Label{Key: "c", Value: "c"}
+	for _, test := range []struct {
+		a, b telemetry.Labels
+		same bool
+	}{
+		{telemetry.LabelSet(a, b), telemetry.LabelSet(b, a), true},
+		{telemetry.LabelSet(), telemetry.LabelSet(), true},
+		{telemetry.LabelSet(a, b), telemetry.LabelSet(a, b, c), false},
+		{telemetry.LabelSet(a, b, c), telemetry.LabelSet(a, b), false},
+		{telemetry.LabelSet(a, b), telemetry.LabelSet(a, c), false},
+	} {
+		if got := sameLabels(&test.a, &test.b); got != test.same {
+			t.Errorf("%v and %v: same = %v", test.a, test.b, got)
 		}
 	}
-	clock.passed = seriesIdle - time.Second
-	table.addNow(measureOf(&telemetry.TCPConnections, 1, same[1]))
-	clock.passed = seriesIdle
-	collect(t, table.producers[0])
-	if got := sums(collect(t, table.producers[0])[telemetry.TCPConnections.Name].Data); len(got) != 1 || got["b=x"] != 3 {
-		t.Errorf("series = %v, want the one that is not idle", got)
+}
+
+func TestSeriesWithTheSameHashDoNotDisturbEachOther(t *testing.T) {
+	same := []telemetry.Label{{Key: "a", Value: "x"}, {Key: "b", Value: "x"}, {Key: "c", Value: "x"}}
+	for leaves := range same {
+		clock := &hand{}
+		table := newTable(t, clock, nil, form{})
+		add := func(labels ...telemetry.Label) map[string]int64 {
+			for _, label := range labels {
+				table.addNow(measureOf(&telemetry.TCPConnections, 1, label))
+			}
+			return sums(collect(t, table.producers[0])[telemetry.TCPConnections.Name].Data)
+		}
+		add(same...)
+		if got := add(same...); fmt.Sprint(got) != "map[a=x:2 b=x:2 c=x:2]" {
+			t.Errorf("series = %v", got)
+		}
+		stay := slices.Delete(slices.Clone(same), leaves, leaves+1)
+		clock.passed = seriesIdle - time.Second
+		add(stay...)
+		clock.passed = seriesIdle
+		add()
+		if got := add(stay...); len(got) != 2 || got[stay[0].Key+"=x"] != 4 || got[stay[1].Key+"=x"] != 4 {
+			t.Errorf("series = %v after %s left", got, same[leaves].Key)
+		}
+		if n, _ := table.all()[0].size(); n != 2 {
+			t.Errorf("%d series after %s left: one is there twice", n, same[leaves].Key)
+		}
 	}
 }
 
