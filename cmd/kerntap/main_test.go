@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv("KERNTAP_IN_TEST")
 		main()
 	}
-	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines})
+	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines, "dialMany": dialMany})
 	goleak.VerifyTestMain(m)
 }
 
@@ -39,6 +41,15 @@ func dial(args []string, _ io.Reader, _ io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// dialMany connects args[1] times to the address args[0].
+func dialMany(args []string, _ io.Reader, _ io.Writer) error {
+	n, err := strconv.Atoi(args[1])
+	for range n {
+		err = errors.Join(err, dial(args[:1], nil, nil))
+	}
+	return err
 }
 
 // dialLines connects to the address of each line that it reads, and says so when it is done with one.

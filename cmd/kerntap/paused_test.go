@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+// process starts kerntap as a process of its own, which ends with the test.
+func process(t *testing.T, args ...string) *os.Process {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), asKerntap)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGCONT)
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v:\n%s", err, said.Bytes())
+		}
+	})
+	return cmd.Process
+}
+
+// scraped returns the value of a series whose line contains every word, 0 where there is none.
+func scraped(t *testing.T, address string, words ...string) float64 {
+	t.Helper()
+	answer, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+lines:
+	for line := range strings.Lines(string(body)) {
+		for _, word := range words {
+			if !strings.Contains(line, word) {
+				continue lines
+			}
+		}
+		value, err := strconv.ParseFloat(regexp.MustCompile(`\S+$`).FindString(strings.TrimSpace(line)), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	return 0
+}
+
+// Whoever stops the process of kerntap for ten seconds, in which far more happens than records can tell, finds every
+// connection counted afterwards, and an account that adds up.
+func TestAPausedProcessLosesNoCount(t *testing.T) {
+	const each, pause = 3000, 10 * time.Second
+	ns := bpftest.NewNamespace(t)
+	address := freeAddress(t)
+	kerntap := process(t, "run", "--listen", address, "--console", "none", "--otlp-endpoint", freeAddress(t))
+	awaitReady(t, address)
+	if err := kerntap.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	resume := time.After(pause)
+	callers := []*bpftest.Process{
+		ns.StartHelper(t, "kt-paused", "dialMany", "127.0.0.1:1", strconv.Itoa(each)),
+		ns.StartHelper(t, "kt-paused", "dialMany", "[::1]:1", strconv.Itoa(each)),
+	}
+	for _, caller := range callers {
+		caller.End(t)
+	}
+	<-resume
+	if err := kerntap.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	count := func(network string) float64 {
+		return scraped(t, address, "kerntap_tcp_connections_total{", `kerntap_command="kt-paused"`, `network_type="`+network+`"`)
+	}
+	until(t, "the counts are drained", func() bool { return count("ipv4") > 0 && count("ipv6") > 0 })
+	for _, network := range []string{"ipv4", "ipv6"} {
+		if got := count(network); got != each {
+			t.Errorf("%s: %g connections are counted, want %d", network, got, each)
+		}
+	}
+	var health struct {
+		Programs []struct {
+			Name     string
+			Counters struct{ Seen, Recorded, Throttled, Counted, Lost, Filtered, Missed, Tallied uint64 }
+		}
+	}
+	call(t, http.MethodGet, "http://"+address+"/health", "", &health)
+	http.DefaultClient.CloseIdleConnections()
+	for _, program := range health.Programs {
+		c := program.Counters
+		if c.Seen != c.Recorded+c.Throttled+c.Counted+c.Lost+c.Filtered+c.Missed {
+			t.Errorf("%s does not add up: %+v", program.Name, c)
+		}
+		if program.Name == "connection" && (c.Throttled < each || c.Recorded > 600) {
+			t.Errorf("%d records, %d throttled: the throttle does not hold over a pause", c.Recorded, c.Throttled)
+		}
+	}
+}
