@@ -16,11 +16,11 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
-// process starts kerntap as a process of its own, which ends with the test.
+// process starts kerntap as a process of its own, which exports nothing and ends with the test.
 func process(t *testing.T, args ...string) *os.Process {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), asKerntap)
+	cmd.Env = append(os.Environ(), asKerntap, "OTEL_SDK_DISABLED=true")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
@@ -70,7 +70,7 @@ func TestAPausedProcessLosesNoCount(t *testing.T) {
 	const each, pause = 3000, 10 * time.Second
 	ns := bpftest.NewNamespace(t)
 	address := freeAddress(t)
-	kerntap := process(t, "run", "--listen", address, "--console", "none", "--otlp-endpoint", freeAddress(t))
+	kerntap := process(t, "run", "--listen", address)
 	awaitReady(t, address)
 	if err := kerntap.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

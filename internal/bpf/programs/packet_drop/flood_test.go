@@ -102,3 +102,24 @@ func TestAStormDoesNotHideWhatIsRare(t *testing.T) {
 		t.Errorf("%d records of what is rare: %+v", len(found), stats)
 	}
 }
+
+// The interface is that which a packet came in on; on its way out a packet is on none yet.
+func TestRowsTellInterfacesApartIfAskedTo(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		s := startStorm(t, func(session *bpf.Session) { session.RowsBy.Interface = asked })
+		wait := s.consume()
+		datagrams(t, s.ns, "127.0.0.1:40009", 3, nil)
+		datagrams(t, s.ns, "127.0.0.1:40010", 2, nil)
+		s.program.Stop()
+		wait()
+		counts := make(map[string]uint64)
+		for _, tally := range s.tallies {
+			if tally.Class() == packet_drop.ClassLoss {
+				counts[tally.Interface] += tally.N
+			}
+		}
+		if asked && (counts["lo"] != 3 || counts[""] != 2) || !asked && counts[""] != 5 {
+			t.Errorf("asked %v: %v", asked, counts)
+		}
+	}
+}
