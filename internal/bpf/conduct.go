@@ -58,7 +58,8 @@ func (m *Manager) advance(from, to State, do func(*entry) error) error {
 }
 
 // forward brings one program's events to the aggregated channel until the program's channel is closed. It waits for
-// the dispatcher: then the program's own channel fills, and its reader drops and counts.
+// the dispatcher: then the program's own channel fills, its reader drops records and counts them, and its drainer keeps
+// tallies for later.
 func (m *Manager) forward(e *entry) {
 	defer close(e.done)
 	for event := range e.program.GetEventChannel() {
@@ -70,7 +71,7 @@ func (m *Manager) forward(e *entry) {
 		select {
 		case m.events <- event:
 		case <-m.abandon:
-			e.unsent.Add(1)
+			e.giveUp(event)
 		}
 	}
 }

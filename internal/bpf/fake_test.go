@@ -20,6 +20,11 @@ type fakeEvent struct {
 
 func (e *fakeEvent) GetEventType() string { return e.kind }
 
+// fakeTally is what a row became.
+type fakeTally struct{ bpf.RowTally }
+
+func (*fakeTally) GetEventType() string { return "tally" }
+
 // journal is what fakes were asked to do, in order.
 type journal struct {
 	mu    sync.Mutex

@@ -31,7 +31,20 @@ type entry struct {
 	stage   State
 	err     error
 	done    chan struct{} // closed when nothing more comes from the program; nil before it started
-	unsent  atomic.Uint64 // events that StopAll gave up on
+	unsent  atomic.Uint64 // records that StopAll gave up on
+	untold  atomic.Uint64 // events in tallies that it gave up on
+}
+
+// giveUp counts an event that nobody took before the end.
+func (e *entry) giveUp(event BPFEvent) {
+	switch event := event.(type) {
+	case rowCounter:
+		e.untold.Add(event.rowCount())
+	case PerProcess, Lacking:
+		// parts of what rows tell
+	default:
+		e.unsent.Add(1)
+	}
 }
 
 // Manager implements BPFManager. It is safe for concurrent use.
@@ -160,6 +173,7 @@ func (m *Manager) status(e *entry) Status {
 	unsent := e.unsent.Load()
 	status.Stats.Delivered -= min(unsent, status.Stats.Delivered)
 	status.Stats.Dropped += unsent
+	status.Stats.TalliesLost += e.untold.Load()
 	return status
 }
 

@@ -204,3 +204,25 @@ func TestUnregisterBesideAConsumerThatNeverReadsEndsWithTheManager(t *testing.T)
 		}
 	})
 }
+
+// Tallies that nobody takes before the end are told as what they are: events whose count is lost.
+func TestTalliesThatNobodyTakesAreCountedAsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newFake("a")
+		manager := started(t, a)
+		for range bpf.AggregateBuffer/fakeBuffer + 1 { // the aggregated channel and more
+			for range fakeBuffer {
+				a.emit()
+			}
+			synctest.Wait()
+		}
+		a.events <- &fakeTally{bpf.RowTally{N: 7}}
+		a.events <- &bpf.ProcessTally{}
+		if err := manager.StopAll(); err != nil {
+			t.Error(err)
+		}
+		if stats := manager.Statuses()[0].Stats; stats.TalliesLost != 7 || stats.Seen != stats.Delivered+stats.Dropped {
+			t.Errorf("%+v, want 7 events in lost tallies", stats)
+		}
+	})
+}

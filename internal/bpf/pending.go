@@ -128,7 +128,7 @@ func (p *pendingTallies) row(key []byte) *pendingRow {
 // the tallies that are left count, and how many those whose row the program cannot read.
 func (p *pendingTallies) handOn(send func(BPFEvent) bool) (left, unreadable uint64, err error) {
 	if l := p.lacking; l.nameless+l.ownerless > 0 {
-		l.BaseEvent, l.eventType = p.base(), p.spec.Name
+		l.BaseEvent, l.from, l.eventType = p.base(), p.from, p.spec.Name
 		if send(&l) {
 			p.lacking = lack{}
 		}
@@ -174,5 +174,5 @@ func (p *pendingTallies) processEvent(process *wireProcessRow, pending *pendingP
 	base := p.base()
 	base.PID = process.PID
 	base.Command = p.headers.commands.of(process.Command, process.Command[:])
-	return &ProcessTally{RowTally{BaseEvent: base, N: pending.count, From: pending.from}, p.spec.Name}
+	return &ProcessTally{part{base, pending.from}, pending.count, p.spec.Name}
 }

@@ -27,6 +27,11 @@ func (t *RowTally) Detail() Detail { return Counted }
 // Since implements Spanning.
 func (t *RowTally) Since() time.Time { return t.From }
 
+// rowCounter is the tally of a row: it tells events that no other tally tells.
+type rowCounter interface{ rowCount() uint64 }
+
+func (t *RowTally) rowCount() uint64 { return t.N }
+
 // Labels returns the labels of a measurement: the program's own, and whose events the row counts, as far as rows tell
 // that apart.
 func (t *RowTally) Labels(own ...telemetry.Label) telemetry.Labels {
@@ -40,9 +45,22 @@ func (t *RowTally) Labels(own ...telemetry.Label) telemetry.Labels {
 // ProcessTally says how many of the events that rows count belong to one process. Storages add it to what that process
 // did, and not to what all did, which the rows tell.
 type ProcessTally struct {
-	RowTally
+	part
+	n         uint64
 	eventType string
 }
+
+// part is a tally of what rows count, too.
+type part struct {
+	BaseEvent
+	from time.Time
+}
+
+// Detail implements Tallied.
+func (*part) Detail() Detail { return Counted }
+
+// Since implements Spanning.
+func (p *part) Since() time.Time { return p.from }
 
 var (
 	_ BPFEvent   = (*ProcessTally)(nil)
@@ -54,12 +72,15 @@ var (
 // GetEventType implements BPFEvent.
 func (t *ProcessTally) GetEventType() string { return t.eventType }
 
+// Tally implements Tallied.
+func (t *ProcessTally) Tally() uint64 { return t.n }
+
 // ProcessOnly implements PerProcess.
 func (t *ProcessTally) ProcessOnly() bool { return true }
 
 // lack tells how much a program's ledger counted without its owner, for want of room.
 type lack struct {
-	RowTally
+	part
 	eventType           string
 	nameless, ownerless uint64
 }

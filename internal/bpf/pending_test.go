@@ -1,0 +1,143 @@
+package bpf
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// told is what a row becomes here.
+type told struct {
+	RowTally
+	last byte // of its key
+}
+
+func (*told) GetEventType() string { return "told" }
+
+// keyOf is the key of a row: whose it is, and a byte that tells kinds apart.
+func keyOf(command string, kind byte) []byte {
+	var who wireRowOwner
+	copy(who.Command[:], command)
+	return append(slices.Clone(unsafe.Slice((*byte)(unsafe.Pointer(&who)), unsafe.Sizeof(who))), kind)
+}
+
+func processOf(command string, pid uint32, kind uint32) []byte {
+	row := wireProcessRow{PID: pid, Kind: kind}
+	copy(row.Command[:], command)
+	return slices.Clone(unsafe.Slice((*byte)(unsafe.Pointer(&row)), unsafe.Sizeof(row)))
+}
+
+// waiting returns tallies whose program cannot read rows of kind 9 and does not count processes of kind 9.
+func waiting() *pendingTallies {
+	return newPendingTallies(&Spec{
+		Name: "told",
+		Row: func(tally RowTally, key []byte) (BPFEvent, error) {
+			if key[len(key)-1] == 9 {
+				return nil, errors.New("unreadable")
+			}
+			return &told{tally, key[len(key)-1]}, nil
+		},
+		Kind:      func(kind uint32) []byte { return keyOf("", byte(kind)) },
+		SpillKind: func(kind uint32) []byte { return keyOf("", byte(kind)) },
+		Counts:    func(kind uint32, _ uint64) bool { return kind != 9 },
+	}, NewSession(nil))
+}
+
+// taker takes events while it has room.
+type taker struct {
+	room  int
+	taken []BPFEvent
+}
+
+func (t *taker) take(event BPFEvent) bool {
+	if len(t.taken) >= t.room {
+		return false
+	}
+	t.taken = append(t.taken, event)
+	return true
+}
+
+func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
+	p := waiting()
+	p.begin()
+	began := p.from
+	p.addRow(keyOf("curl", 1), []wireTally{{Count: 2, Sum: 20}, {Count: 1, Sum: 10}})
+	p.addDistribution(keyOf("curl", 1), []wireDistribution{{SumNs: 5e8, Slots: [distributionSlots]uint64{3: 2}}})
+	p.addProcess(processOf("curl", 7, 0), []uint64{3})
+	if left, unreadable, err := p.handOn((&taker{}).take); left != 3 || unreadable != 0 || err != nil {
+		t.Errorf("%d left, %d unreadable, %v, want 3 left", left, unreadable, err)
+	}
+	p.begin()
+	p.addRow(keyOf("curl", 1), []wireTally{{Count: 4, Sum: 1}})
+	p.addDistribution(keyOf("curl", 1), []wireDistribution{{SumNs: 5e8, Slots: [distributionSlots]uint64{0: 1, 3: 1, distributionSlots - 1: 1}}})
+	p.addProcess(processOf("curl", 7, 0), []uint64{4})
+	to := &taker{room: 10}
+	if left, _, _ := p.handOn(to.take); left != 0 || len(to.taken) != 2 {
+		t.Fatalf("%d left, taken %+v", left, to.taken)
+	}
+	process, row := to.taken[0].(*ProcessTally), to.taken[1].(*told)
+	if process.Tally() != 7 || process.PID != 7 || process.Command != "curl" || !process.ProcessOnly() || process.GetEventType() != "told" {
+		t.Errorf("process %+v", process)
+	}
+	if row.N != 7 || row.Sum != 31 || row.Command != "curl" || row.last != 1 || !row.Since().Equal(began) || row.GetWallClockTime() != p.until {
+		t.Errorf("row %+v, since %s until %s", row, row.Since(), row.GetWallClockTime())
+	}
+	want := telemetry.Distribution{Count: 5, Sum: 1, Zero: 1}
+	want.Buckets[2], want.Buckets[telemetry.BucketCount-1] = 3, 1
+	if row.Distribution == nil || *row.Distribution != want {
+		t.Errorf("distribution %+v", row.Distribution)
+	}
+	if left, _, _ := p.handOn(to.take); left != 0 || len(to.taken) != 2 {
+		t.Errorf("it was handed on twice: %+v", to.taken)
+	}
+	if p.tallied != 7 {
+		t.Errorf("%d events were tallied, want 7", p.tallied)
+	}
+}
+
+func TestTheOverflowIsToldByItsGrowth(t *testing.T) {
+	p := waiting()
+	p.begin()
+	p.addOverflow(3, &wireTally{Count: 5, Sum: 50}, &wireTally{Count: 7, Sum: 80})
+	p.addOverflow(4, &wireTally{Count: 5}, &wireTally{Count: 5})
+	p.addSpill(3, &wireDistribution{SumNs: 1e9, Slots: [distributionSlots]uint64{1: 1}},
+		&wireDistribution{SumNs: 3e9, Slots: [distributionSlots]uint64{1: 2}})
+	p.addLack(2, 1)
+	to := &taker{room: 10}
+	p.handOn(to.take)
+	if len(to.taken) != 2 {
+		t.Fatalf("taken %+v", to.taken)
+	}
+	if l := to.taken[0].(Lacking); l.Nameless() != 2 || l.Ownerless() != 1 {
+		t.Errorf("lack %+v", l)
+	}
+	if row := to.taken[1].(*told); row.N != 2 || row.Sum != 30 || row.last != 3 || row.Command != "" ||
+		row.Distribution.Count != 1 || row.Distribution.Sum != 2 {
+		t.Errorf("row %+v, %+v", row, row.Distribution)
+	}
+}
+
+func TestARowThatCannotBeReadIsLostAndNamed(t *testing.T) {
+	p := waiting()
+	p.begin()
+	p.addRow(keyOf("curl", 9), []wireTally{{Count: 4}})
+	p.addProcess(processOf("curl", 7, 9), []uint64{4})
+	to := &taker{room: 10}
+	if left, unreadable, err := p.handOn(to.take); left != 0 || unreadable != 4 || err == nil || len(to.taken) != 0 {
+		t.Errorf("%d left, %d unreadable, %v, taken %+v", left, unreadable, err, to.taken)
+	}
+}
+
+// A clock that is stepped back does not make a stretch of time begin after its end.
+func TestAStretchOfTimeBeginsBeforeItEnds(t *testing.T) {
+	p := waiting()
+	p.until = time.Now().Add(time.Hour)
+	p.begin()
+	if p.from.After(p.until) {
+		t.Errorf("from %s until %s", p.from, p.until)
+	}
+}
