@@ -20,14 +20,15 @@ const (
 type summary struct {
 	roles, errors, commands counts
 	classes, reasons        counts
-	losses                  counts
+	// countedOnly is what no record tells of, missed what is not even counted.
+	countedOnly, missed counts
 }
 
 // summarize reads the metrics of one interval (delta temporality).
 func summarize(metrics *metricdata.ResourceMetrics) summary {
 	s := summary{
 		roles: counts{}, errors: counts{}, commands: counts{},
-		classes: counts{}, reasons: counts{}, losses: counts{},
+		classes: counts{}, reasons: counts{}, countedOnly: counts{}, missed: counts{},
 	}
 	for _, scope := range metrics.ScopeMetrics {
 		for _, m := range scope.Metrics {
@@ -63,9 +64,13 @@ func (s *summary) add(name string, point metricdata.DataPoint[int64]) {
 			s.reasons.add(label(telemetry.DropReason), "reason unknown", point.Value)
 		}
 	case telemetry.ProgramEvents.Name, telemetry.ProgramRecords.Name:
-		switch outcome := label(telemetry.Outcome); outcome {
-		case telemetry.OutcomeLost, telemetry.OutcomeMissed, telemetry.OutcomeUndecodable, telemetry.OutcomeDropped:
-			s.losses.add(label(telemetry.ProgramName)+"."+outcome, "", point.Value)
+		outcome := label(telemetry.Outcome)
+		what := label(telemetry.ProgramName) + "." + outcome
+		switch outcome {
+		case telemetry.OutcomeThrottled, telemetry.OutcomeLost, telemetry.OutcomeUndecodable, telemetry.OutcomeDropped:
+			s.countedOnly.add(what, "", point.Value)
+		case telemetry.OutcomeMissed:
+			s.missed.add(what, "", point.Value)
 		}
 	}
 }
@@ -79,8 +84,11 @@ func (s *summary) line(elapsed time.Duration) string {
 	if len(s.commands) > 0 {
 		parts = append(parts, "connections by command: "+s.commands.top(topCommands))
 	}
-	if len(s.losses) > 0 {
-		parts = append(parts, fmt.Sprintf("not reported %d (%s)", s.losses.total(), s.losses.top(len(s.losses))))
+	if len(s.countedOnly) > 0 {
+		parts = append(parts, fmt.Sprintf("counted only %d (%s)", s.countedOnly.total(), s.countedOnly.top(len(s.countedOnly))))
+	}
+	if len(s.missed) > 0 {
+		parts = append(parts, fmt.Sprintf("not counted %d (%s)", s.missed.total(), s.missed.top(len(s.missed))))
 	}
 	return fmt.Sprintf("── %s: %s\n", shortDuration(elapsed), strings.Join(parts, " · "))
 }

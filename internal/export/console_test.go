@@ -104,7 +104,7 @@ func TestSummaryLine(t *testing.T) {
 			point(1, telemetry.DropClass, "refused", telemetry.DropReason, "R3"),
 		}},
 		"── 10s: 9 connections (role unknown 9) · 1 packet drop (class unknown 1), reasons: reason unknown 1" +
-			" · connections by command: (unknown) 9 · not reported 3 (packet_drop.missed 2, connection.dropped 1)\n": {
+			" · connections by command: (unknown) 9 · counted only 1 (connection.dropped 1) · not counted 2 (packet_drop.missed 2)\n": {
 			connections: {overflow},
 			drops:       {point(1)},
 			telemetry.ProgramEvents.Name: {
