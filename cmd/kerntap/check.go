@@ -107,7 +107,7 @@ func check(c config.Config) (report, error) {
 
 // tryPrograms loads and attaches every enabled program for a moment, or says of each why that is of no use.
 func tryPrograms(c config.Config, unusable error) ([]programReport, error) {
-	session := bpf.NewSession(nil)
+	session := newSession(c, nil)
 	var reports []programReport
 	for _, entry := range programs.All() {
 		program, err := entry.New(c.Programs[entry.Name], bpf.NewInMemoryStorage(), bpf.WithSession(session))

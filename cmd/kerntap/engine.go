@@ -42,9 +42,8 @@ func newEngine(c config.Config, log *slog.Logger) (*engine, error) {
 		log:     log,
 		storage: bpf.NewInMemoryStorage(bpf.WithRecords(c.Storage.Records), bpf.WithRetention(c.Storage.Retention)),
 		manager: bpf.NewManager(bpf.WithLogger(log)),
-		session: bpf.NewSession(log),
+		session: newSession(c, log),
 	}
-	e.count(c)
 	e.loader = bpf.NewLoader(e.manager, e.session)
 	if err := e.register(c); err != nil {
 		return nil, err
@@ -52,16 +51,18 @@ func newEngine(c config.Config, log *slog.Logger) (*engine, error) {
 	return e, nil
 }
 
-// sharedMaps is what the maps that all programs use together take in the kernel, and the maps of one run of kerntap
-// beside its programs.
+// sharedMaps is what the maps that all programs use together take in the kernel, beside owners, which grows with the
+// sockets.
 const sharedMaps = 1 << 20
 
-// count tells the programs how to count.
-func (e *engine) count(c config.Config) {
-	e.session.Throttle = bpf.Throttle(c.Throttle)
-	e.session.DrainEvery = c.Ledger.Interval
-	e.session.MapBytes = (c.Ledger.Memory - sharedMaps) / uint64(max(len(c.Enabled()), 1))
-	e.session.RowsBy = bpf.RowsByAttributes(c.MetricAttributes)
+// newSession returns what the programs share, told how to count.
+func newSession(c config.Config, log *slog.Logger) *bpf.Session {
+	session := bpf.NewSession(log)
+	session.Throttle = bpf.Throttle(c.Throttle)
+	session.DrainEvery = c.Ledger.Interval
+	session.MapBytes = (c.Ledger.Memory - sharedMaps) / uint64(max(len(c.Enabled()), 1))
+	session.RowsBy = bpf.RowsByAttributes(c.MetricAttributes)
+	return session
 }
 
 // export starts the pipeline to wherever the configuration sends telemetry.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -88,7 +89,7 @@ func (s *Server) summary(q summaryQuestion, eventType string, total int, things 
 	answer := summary{PID: q.pid, Command: q.command, Duration: q.seconds, Message: q.message(total, things)}
 	if storage, ok := s.options.Events.(bpf.Accounting); ok {
 		a := storage.Accuracy(q.pid, eventType, time.Now().Add(-time.Duration(q.seconds)*time.Second))
-		answer.accuracy = &accuracy{a.Since, a.Resolution.Seconds(), a.Unattributed}
+		answer.accuracy = &accuracy{a.Since, math.Ceil(a.Resolution.Seconds()*100) / 100, a.Unattributed}
 	}
 	return answer
 }
