@@ -47,6 +47,10 @@ validate: ## have that collector validate otel-collector.yaml with every overlay
 demo: deps build ## show the way from the kernel into a real collector's file, with four connections made for it
 	@scripts/demo.sh
 
+.PHONY: test-kernels
+test-kernels: ## run the kernel's tests on other kernels, emulated: KERNELS="5.10 6.1" RUN=TestX choose (about ten minutes)
+	@scripts/test-kernels.sh
+
 .PHONY: test-compose
 test-compose: ## bring examples/docker-compose up with a real engine and look for what it must find
 	@scripts/test-compose.sh

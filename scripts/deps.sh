@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building the BPF objects and the privileged tests need, from Debian's packages and only if it is
 # missing. On other systems it names what is missing and fails.
-# With the word "engine" also a container engine and compose, for scripts/test-compose.sh alone.
+# With the word "engine" also a container engine and compose, for scripts/test-compose.sh alone; with the word "kernels"
+# also what boots other kernels, for scripts/test-kernels.sh alone.
 set -eu
 
 missing=""
@@ -19,6 +20,12 @@ if [ "${1:-}" = engine ]; then # what scripts/test-compose.sh needs, and nothing
 	need dockerd docker.io
 	need iptables iptables # without it the engine has no networks
 	need docker-compose docker-compose
+fi
+if [ "${1:-}" = kernels ]; then # what scripts/test-kernels.sh needs, and nothing else does
+	need qemu-system-x86_64 qemu-system-x86
+	need cpio cpio
+	need depmod kmod
+	need xz xz-utils
 fi
 [ -n "$missing" ] || exit 0
 

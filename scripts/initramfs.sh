@@ -1,0 +1,85 @@
+#!/bin/sh
+# Writes the two halves of a first root file system, uncompressed: an emulated processor unpacks slowly.
+#   scripts/initramfs.sh tests FILE PLAN       init, the tools that tests call, and the test binaries of a plan: lines of
+#                                              a package's folder and arguments of its test binary
+#   scripts/initramfs.sh modules FILE KERNEL   the modules that tests need, of a folder that scripts/kernels.sh printed
+set -eu
+cd "$(dirname "$0")/.."
+
+half=$1
+file=$2
+from=$3
+PATH=$PATH:/usr/sbin:/sbin
+# What the firewalls and devices of tests ask for. Nothing loads modules on demand there, and what a kernel has built in
+# or does not have is passed over: tests say what they lack.
+wanted="crc32c_generic crc32c_intel nf_tables nft_counter nft_ct nft_limit nft_numgen nft_quota nft_log nft_reject_ipv4
+	nft_reject_ipv6 nft_reject_inet veth dummy bridge sch_netem sch_ingress tcp_diag udp_diag raw_diag"
+tools="nft ip sysctl ss"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$work/root"
+
+add_tool() { # add_tool COMMAND: with the libraries that it is linked to, where the loader looks for them
+	path=$(command -v "$1")
+	cp -L "$path" "$work/root/bin/"
+	ldd "$path" | grep -o '/[^ ]*' | while read -r library; do
+		mkdir -p "$work/root$(dirname "$library")"
+		cp -L "$library" "$work/root$library"
+	done
+}
+
+tests() {
+	mkdir -p "$work/root/bin" "$work/root/tests" "$work/root/tmp" "$work/root/etc"
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$work/root/init" ./internal/bpf/bpftest/vminit
+	for tool in $tools; do add_tool "$tool"; done
+	cp "$from" "$work/root/tests/plan"
+	while read -r package _; do
+		mkdir -p "$work/root/tests/$package"
+		CGO_ENABLED=0 go test -c -ldflags "-s -w" -o "$work/root/tests/$package/test" "./$package"
+	done <"$from"
+	# what tests open beside themselves, where go test would have them find it
+	find internal -name '*_bpfel.o' -exec cp --parents {} "$work/root/tests/" \;
+}
+
+# Each line of modules.dep names a module and, in reverse, what must be loaded before it.
+in_order() { # in_order MODULES.DEP
+	awk -v wanted="$wanted" '
+		function name(path) { sub(/.*\//, "", path); sub(/\.ko.*/, "", path); gsub(/-/, "_", path); return path }
+		{ line = $0; sub(/:/, "", line); needs[name($1)] = line }
+		END {
+			seeds = split(wanted, seed)
+			for (s = 1; s <= seeds; s++) {
+				paths = split(needs[seed[s]], path)
+				for (p = paths; p > 0; p--) if (!listed[path[p]]++) print path[p]
+			}
+		}' "$1"
+}
+
+modules() {
+	mkdir "$work/root/modules"
+	for dep in "$from"/lib/modules/*/modules.dep; do
+		in_order "$dep" | while read -r path; do
+			name=$(basename "$path" .xz)
+			case $path in
+			*.xz) xz -dc "$(dirname "$dep")/$path" >"$work/root/modules/$name" ;;
+			*) cp "$(dirname "$dep")/$path" "$work/root/modules/$name" ;;
+			esac
+			echo "$name" >>"$work/root/modules/order"
+		done
+	done
+	[ -s "$work/root/modules/order" ] || {
+		echo "initramfs: $from holds none of the modules that tests need" >&2
+		exit 1
+	}
+}
+
+case $half in
+tests | modules) $half ;;
+*)
+	echo "initramfs: tests or modules, not $half" >&2
+	exit 2
+	;;
+esac
+(cd "$work/root" && find . | cpio --quiet --create --format newc --owner 0:0) >"$file"
