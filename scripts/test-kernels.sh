@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 
 kernels=${KERNELS:-5.10 6.1 6.12 7.2 6.12-lockdown}
 packages="internal/kernel internal/bpf internal/bpf/programs internal/bpf/programs/connection internal/bpf/programs/packet_drop"
-patience=240 # seconds that a machine may take: several times what it does
+patience=300  # seconds that a machine may take: several times what it does
+endurance=100 # seconds that one package may take: others still get their turn
 
 scripts/deps.sh kernels
 work=$(mktemp -d)
@@ -24,7 +25,7 @@ trap clean EXIT
 trap 'exit 1' HUP INT TERM
 
 for package in $packages; do
-	echo "$package -test.short -test.timeout=${patience}s -test.run=${RUN:-.}"
+	echo "$package -test.short -test.timeout=${endurance}s -test.run=${RUN:-.}"
 done >"$work/plan"
 scripts/initramfs.sh tests "$work/tests" "$work/plan"
 
