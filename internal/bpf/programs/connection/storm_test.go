@@ -146,8 +146,7 @@ const fullSpeed = 1500
 func countAtFullSpeed(t *testing.T, steer string) map[string]uint64 {
 	t.Helper()
 	ns := bpftest.NewNamespace(t)
-	ns.Run(t, "unshare", "--mount", "sh", "-c",
-		"mount -t sysfs none /sys && echo "+steer+" > /sys/class/net/lo/queues/rx-0/rps_cpus")
+	ns.Steer(t, steer)
 	c := startCounter(t, func(*bpf.Session) {})
 	counted := make(map[string]uint64)
 	var clients []*bpftest.Process

@@ -101,13 +101,6 @@ func (s *storm) floodFrom(t *testing.T, first, second string) {
 	}
 }
 
-// steer has the first CPU handle what arrives on loopback, so that it interrupts what runs there.
-func (s *storm) steer(t *testing.T) {
-	t.Helper()
-	s.ns.Run(t, "unshare", "--mount", "sh", "-c",
-		"mount -t sysfs none /sys && echo 1 > /sys/class/net/lo/queues/rx-0/rps_cpus")
-}
-
 // kernelSkipped tells whether the kernel ran no program at all for some of the drops, as Linux 6.18 was seen to do for
 // bursts of them where a flood interrupts another on a CPU that a third process wants: the bare counting program beside
 // this one must lack the same ones, whose runs are no misses either.
@@ -132,7 +125,7 @@ func interrupted(t *testing.T, set func(*bpf.Session), interval time.Duration) {
 		s := startStorm(t, set)
 		s.floor = bpftest.StartFloor(t, "kfree_skb")
 		s.interval = max(s.interval, interval)
-		s.steer(t)
+		s.ns.Steer(t, "1") // the first CPU, on which one of the senders is
 		wait := s.consume()
 		s.floodFrom(t, "40010", "40009")
 		s.check(t, wait)
