@@ -25,18 +25,7 @@ func StartFloor(t testing.TB, tracepoint string) *Floor {
 	t.Cleanup(func() { counter.Close() })
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "floor", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: tracepoint, License: "GPL",
-		Instructions: asm.Instructions{
-			asm.StoreImm(asm.RFP, -4, 0, asm.Word),
-			asm.LoadMapPtr(asm.R1, counter.FD()),
-			asm.Mov.Reg(asm.R2, asm.RFP),
-			asm.Add.Imm(asm.R2, -4),
-			asm.FnMapLookupElem.Call(),
-			asm.JEq.Imm(asm.R0, 0, "end"),
-			asm.Mov.Imm(asm.R1, 1),
-			asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
-			asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
-			asm.Return(),
-		},
+		Instructions: counting(counter),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +37,22 @@ func StartFloor(t testing.TB, tracepoint string) *Floor {
 	}
 	t.Cleanup(func() { attached.Close() })
 	return &Floor{program, counter}
+}
+
+// counting adds one to the only counter of a map.
+func counting(counter *ebpf.Map) asm.Instructions {
+	return asm.Instructions{
+		asm.StoreImm(asm.RFP, -4, 0, asm.Word),
+		asm.LoadMapPtr(asm.R1, counter.FD()),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, -4),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "end"),
+		asm.Mov.Imm(asm.R1, 1),
+		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
+		asm.Return(),
+	}
 }
 
 // Seen is how often the hook fired: the runs that were counted and those that the kernel skipped.

@@ -8,10 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
-
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
@@ -193,13 +189,13 @@ func TestShortLivedProcessesLeaveNothingInTheMaps(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	c := startCounter(t, func(*bpf.Session) {})
 	listening := ns.StartHelper(t, "kt-sink", "sink", "127.0.0.1:0").Line(t)
-	before := ownedSockets(t)
+	before := bpftest.OwnedSockets(t)
 	for range processes {
 		client := ns.StartHelper(t, "kt-short", "burst", listening, strconv.Itoa(each), "rst")
 		client.Line(t)
 		client.End(t)
 	}
-	if after := ownedSockets(t); after > before+10 { // others on this machine have sockets too
+	if after := bpftest.OwnedSockets(t); after > before+10 { // others on this machine have sockets too
 		t.Errorf("%d sockets are known where %d were before", after, before)
 	}
 	stats := c.stop(t)
@@ -211,72 +207,4 @@ func TestShortLivedProcessesLeaveNothingInTheMaps(t *testing.T) {
 	if stats.Overflowed != 0 || stats.Unattributed != 0 {
 		t.Errorf("the ledger was not emptied in time: %+v", stats)
 	}
-}
-
-// ownedSockets counts the sockets of which a program keeps the owner.
-func ownedSockets(t *testing.T) uint64 {
-	t.Helper()
-	var owners *ebpf.Map
-	for id := ebpf.MapID(0); ; {
-		next, err := ebpf.MapGetNextID(id)
-		if err != nil {
-			break
-		}
-		id = next
-		m, err := ebpf.NewMapFromID(id)
-		if err != nil {
-			continue
-		}
-		if info, err := m.Info(); err == nil && info.Name == "owners" {
-			owners = m
-			continue
-		}
-		m.Close()
-	}
-	if owners == nil {
-		t.Fatal("no program keeps owners")
-	}
-	defer owners.Close()
-	count, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer count.Close()
-	iterator, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "count_owners", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceIter, AttachTo: "bpf_sk_storage_map", License: "GPL",
-		Instructions: asm.Instructions{
-			asm.StoreImm(asm.RFP, -4, 0, asm.Word),
-			asm.LoadMapPtr(asm.R1, count.FD()),
-			asm.Mov.Reg(asm.R2, asm.RFP),
-			asm.Add.Imm(asm.R2, -4),
-			asm.FnMapLookupElem.Call(),
-			asm.JEq.Imm(asm.R0, 0, "end"),
-			asm.Mov.Imm(asm.R1, 1),
-			asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
-			asm.Mov.Imm(asm.R0, 0).WithSymbol("end"),
-			asm.Return(),
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer iterator.Close()
-	iterate, err := link.AttachIter(link.IterOptions{Program: iterator, Map: owners})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer iterate.Close()
-	reader, err := iterate.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-	if _, err := io.Copy(io.Discard, reader); err != nil {
-		t.Fatal(err)
-	}
-	var n uint64
-	if err := count.Lookup(uint32(0), &n); err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
