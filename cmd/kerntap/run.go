@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kerntap/kerntap/internal/api"
+	"github.com/kerntap/kerntap/internal/bpf/programs"
 	"github.com/kerntap/kerntap/internal/config"
 	"github.com/kerntap/kerntap/internal/export"
+	"github.com/kerntap/kerntap/internal/footprint"
 )
 
 func runCommand(env environment) *cobra.Command {
@@ -60,6 +62,8 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 		return errors.Join(err, engine.stop())
 	}
 	engine.disregard(addresses)
+	footprint.Trim() // loading reads all the types of the kernel, more than everything that is kept
+	defer footprint.Bound(env.environ, keptEvents(c))()
 	if c.Console == "text" && !c.Disabled {
 		printStart(env.stdout, h, c, engine.manager.Statuses())
 	} else {
@@ -70,6 +74,11 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 		return errOutputClosed
 	}
 	return err
+}
+
+// keptEvents is how many events are kept at most: those of each program's storage, and those that wait for a collector.
+func keptEvents(c config.Config) int {
+	return c.OTLP.LogQueue + c.Storage.Records*len(programs.All())
 }
 
 func newLogger(env environment, c config.Config) *slog.Logger {

@@ -17,7 +17,7 @@ const module = "github.com/kerntap/kerntap/"
 // allowed lists, for every package of kerntap, the packages of kerntap that it may import.
 var allowed = map[string][]string{
 	"cmd/kerntap": {"internal/api", "internal/bpf", "internal/bpf/programs", "internal/config", "internal/export",
-		"internal/kernel"},
+		"internal/footprint", "internal/kernel"},
 	"internal/api":                      {"internal/bpf", "internal/telemetry"},
 	"internal/arrows":                   {},
 	"internal/bpf":                      {"internal/kernel", "internal/telemetry", "internal/workload"},
@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"internal/bpf/programs/packet_drop": {"internal/bpf", "internal/kernel", "internal/telemetry"},
 	"internal/config":                   {},
 	"internal/export":                   {"internal/bpf", "internal/telemetry", "internal/workload"},
+	"internal/footprint":                {},
 	"internal/kernel":                   {},
 	"internal/telemetry":                {},
 	"internal/workload":                 {},

@@ -1,7 +1,7 @@
 package export
 
 import (
-	"context"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -12,36 +12,37 @@ import (
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
-// recordMaker makes log records of events through the SDK's loggers: only the SDK can make records with a resource and
-// a scope. It belongs to one goroutine and reuses its buffers.
+// recordMaker makes log records of events. It belongs to one goroutine and reuses its buffers.
 type recordMaker struct {
-	loggers   *loggers
-	described []telemetry.Attribute
-	adder     attributeAdder
-	made      recordCollector
+	blanks     *blanks
+	described  []telemetry.Attribute
+	attributes []attribute.KeyValue
+	made       []sdklog.Record
 }
 
 func newRecordMaker(o Options, res *resource.Resource) *recordMaker {
-	m := &recordMaker{}
-	m.loggers = newLoggers(o, res, &m.adder, &m.made)
-	return m
+	return &recordMaker{blanks: newBlanks(o, res)}
 }
 
-// records returns the records of a batch, in its order. They are good until the next call.
+// records returns the records of a batch, in its order. They are good until the next call, or forget.
 func (m *recordMaker) records(batch []pending) []sdklog.Record {
-	clear(m.made.records) // keeps no record alive
-	m.made.records = m.made.records[:0]
+	m.forget()
 	for i := range batch {
-		m.loggers.of(batch[i].event).Emit(context.Background(), m.record(batch[i]))
+		m.made = append(m.made, *m.blanks.of(batch[i].event))
+		m.fill(&m.made[i], batch[i])
 	}
-	return m.made.records
+	return m.made
 }
 
-// record translates an event, all but the attributes, which it leaves to the adder.
-func (m *recordMaker) record(p pending) log.Record {
-	m.described = p.event.Attributes(m.described[:0])
-	m.adder.set(m.described)
-	var r log.Record
+// forget lets go of what the records hold: the next batch may be long in coming.
+func (m *recordMaker) forget() {
+	clear(m.made)
+	m.made = m.made[:0]
+}
+
+// fill writes an event into a blank record. It stands in for the SDK's logger, which would copy the record four times
+// and let it grow attribute by attribute.
+func (m *recordMaker) fill(r *sdklog.Record, p pending) {
 	r.SetEventName(p.event.EventName())
 	r.SetTimestamp(p.event.GetWallClockTime())
 	r.SetObservedTimestamp(time.Unix(0, p.observed))
@@ -49,7 +50,12 @@ func (m *recordMaker) record(p pending) log.Record {
 	r.SetSeverity(severity)
 	r.SetSeverityText(text)
 	r.SetBody(attribute.StringValue(validText(p.event.Body())))
-	return r
+	m.described = p.event.Attributes(m.described[:0])
+	m.attributes = m.attributes[:0]
+	for _, a := range m.described {
+		m.attributes = append(m.attributes, keyValue(a))
+	}
+	r.SetAttributes(m.attributes...)
 }
 
 func severityOf(s telemetry.Severity) (log.Severity, string) {
@@ -59,22 +65,17 @@ func severityOf(s telemetry.Severity) (log.Severity, string) {
 	return log.SeverityInfo, "INFO"
 }
 
-// recordCollector is the last of the processors: it keeps what the logger emits.
-type recordCollector struct {
-	passive
-	records []sdklog.Record
+func keyValue(a telemetry.Attribute) attribute.KeyValue {
+	switch {
+	case a.IsInt():
+		return attribute.Int64(a.Key, a.Number())
+	case a.IsFloat():
+		return attribute.Float64(a.Key, a.Real())
+	default:
+		return attribute.String(a.Key, validText(a.Text()))
+	}
 }
 
-var _ sdklog.Processor = (*recordCollector)(nil)
-
-// OnEmit keeps a shallow copy: no processor comes after this one, so nobody changes the record.
-func (c *recordCollector) OnEmit(_ context.Context, r *sdklog.Record) error {
-	c.records = append(c.records, *r)
-	return nil
-}
-
-// passive is what a processor embeds that holds nothing back, owns nothing and has no opinion of its own.
-type passive struct{ unbuffered }
-
-// Enabled lets everything pass.
-func (passive) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
+// validText replaces what is not UTF-8. Any process can name itself with any bytes; OTLP and Prometheus refuse the
+// whole batch or exposition that such a name stands in.
+func validText(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -3,11 +3,13 @@ package export
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/footprint"
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
@@ -37,6 +39,7 @@ func BenchmarkRealCollectorAt30000(b *testing.B) {
 // sendAt30000 sends for as long as the benchmark takes and says what that cost both processes.
 func sendAt30000(b *testing.B, o Options, events []*connect, collector *otelcol) {
 	const rate, each = 30_000, 30
+	defer footprint.Bound(os.Environ(), defaultQueueSize)() // as kerntap runs
 	forgetPeak(b)
 	theirs, ours := processCPU(b, collector.pid), cpu(b)
 	p := begin(b, o)
@@ -71,6 +74,7 @@ func sendAt30000(b *testing.B, o Options, events []*connect, collector *otelcol)
 // BenchmarkFullQueueWithoutCollector is the memory of this process when nobody takes its records and the queue of the
 // default size is full of events that nothing else keeps alive.
 func BenchmarkFullQueueWithoutCollector(b *testing.B) {
+	defer footprint.Bound(os.Environ(), defaultQueueSize)()
 	for b.Loop() {
 		address := closedAddress(b)
 		p := begin(b, Options{LogsOTLP: toReceiver(ProtocolGRPC, address, "logs"),

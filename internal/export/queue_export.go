@@ -64,6 +64,7 @@ func (q *queue) take(partial bool) (batch []pending, full bool) {
 // export tries one batch and enters the result.
 func (q *queue) export(batch []pending) {
 	err := q.exporter.Export(q.ctx, q.maker.records(batch))
+	q.maker.forget()
 	if err != nil {
 		err = fmt.Errorf("export %d log records: %w", len(batch), err)
 		q.lastErr = err

@@ -3,6 +3,7 @@ package export
 import (
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/resource"
 )
 
 // maxRequest is the most bytes of one request. A collector takes 4 MiB by default, counts them after decompression,
@@ -21,10 +22,14 @@ const (
 )
 
 // fitting returns how many of the records, from the first on, surely fit into a request of limit bytes. All of them are
-// of one resource and one scope.
+// of one scope. A resource that comes back after another is counted once more: that is cheaper than to remember it.
 func fitting(records []sdklog.Record, limit int) int {
-	size := headSizeOf(&records[0])
+	size := 0
+	var before *resource.Resource
 	for i := range records {
+		if of := records[i].Resource(); of != before {
+			size, before = size+headSizeOf(&records[i]), of
+		}
 		size += sizeOf(&records[i])
 		if size > limit {
 			return i

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -56,4 +57,17 @@ func TestSizesOfValuesThatEventsDoNotHave(t *testing.T) {
 
 func wireSize(r sdklog.Record) int {
 	return (&plog.ProtoMarshaler{}).LogsSize(toLogs([]sdklog.Record{r}))
+}
+
+func TestEveryResourceOfABatchIsCounted(t *testing.T) {
+	const containers, limit = 400, 64 << 10
+	batch := make([]pending, containers)
+	for i := range batch {
+		batch[i].event = inContainer(fmt.Sprintf("%064d", i), fmt.Sprintf("%036d", i))
+	}
+	records := newMaker().records(batch)
+	n := fitting(records, limit)
+	if real := (&plog.ProtoMarshaler{}).LogsSize(toLogs(records[:n])); n < containers/10 || real > limit {
+		t.Errorf("%d records of as many containers are to fit into %d bytes, and take %d", n, limit, real)
+	}
 }

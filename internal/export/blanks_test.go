@@ -73,15 +73,15 @@ func TestTheEnvironmentOfKerntapIsNotThatOfAContainer(t *testing.T) {
 	}
 }
 
-func TestTheLoggersOfContainersAreBounded(t *testing.T) {
+func TestTheBlanksOfContainersAreBounded(t *testing.T) {
 	maker := newMaker()
-	for i := range 3 * maxLoggers {
+	for i := range 3 * maxBlanks {
 		maker.records([]pending{{event: inContainer("kept", "")}, {event: inContainer(fmt.Sprint("passing-", i), "")}})
 	}
-	if n := len(maker.loggers.known); n != maxLoggers || maker.loggers.recent.Len() != n {
-		t.Errorf("%d loggers, want %d", n, maxLoggers)
+	if n := len(maker.blanks.known); n != maxBlanks || maker.blanks.recent.Len() != n {
+		t.Errorf("%d blanks, want %d", n, maxBlanks)
 	}
-	if _, ok := maker.loggers.known[workload.Identity{ContainerID: "kept"}]; !ok {
+	if _, ok := maker.blanks.known[workload.Identity{ContainerID: "kept"}]; !ok {
 		t.Error("the one that is used all the time has left")
 	}
 }
