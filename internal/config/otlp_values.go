@@ -3,14 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // The protocols.
@@ -136,70 +134,4 @@ func lowerCase(names ...string) func(string) (string, error) {
 		}
 		return oneOf(text, names...)
 	}
-}
-
-// setHeaders takes the form of OTEL_EXPORTER_OTLP_HEADERS: name=value,name=value with percent-encoding. Errors do not
-// show values, which may be secrets.
-func (s scope) setHeaders(c *Config, text string) error {
-	headers := map[string]string{}
-	for pair := range strings.SplitSeq(text, ",") {
-		if strings.TrimSpace(pair) == "" {
-			continue
-		}
-		name, encoded, found := strings.Cut(pair, "=")
-		name = strings.TrimSpace(name)
-		if !found {
-			return errors.New("a header is not name=value")
-		}
-		header, err := url.PathUnescape(strings.TrimSpace(encoded))
-		if err != nil {
-			return fmt.Errorf("the value of %q is not percent-encoded (%% itself is %%25)", name)
-		}
-		if err := checkHeader(name, header); err != nil {
-			return err
-		}
-		headers[name] = header
-	}
-	if len(headers) == 0 {
-		headers = nil
-	}
-	s.transport(c).Headers = headers
-	return nil
-}
-
-// setHeader sets one header as the file spells it.
-func (s scope) setHeader(c *Config, name, header string) error {
-	if err := checkHeader(name, header); err != nil {
-		return err
-	}
-	headers := map[string]string{name: header}
-	for other, was := range s.transport(c).Headers {
-		if other != name {
-			headers[other] = was
-		}
-	}
-	s.transport(c).Headers = headers
-	return nil
-}
-
-func checkHeader(name, header string) error {
-	inName := func(r rune) bool {
-		return r > ' ' && r < utf8.RuneSelf && r != 0x7f && !strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	}
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !inName(r) }) {
-		return fmt.Errorf("%q is not the name of a header", name)
-	}
-	if strings.ContainsFunc(header, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return fmt.Errorf("the value of %q has characters other than printable ASCII", name)
-	}
-	return nil
-}
-
-// formatHeaders is the reverse of setHeaders.
-func formatHeaders(headers map[string]string) string {
-	var pairs []string
-	for _, name := range slices.Sorted(maps.Keys(headers)) {
-		pairs = append(pairs, name+"="+percentEncode(headers[name]))
-	}
-	return strings.Join(pairs, ",")
 }
