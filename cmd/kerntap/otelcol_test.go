@@ -218,3 +218,19 @@ func (d *diagnostics) String() string {
 	defer d.mu.Unlock()
 	return d.buf.String()
 }
+
+// check counts the lines that say something.
+func (d *diagnostics) check(t *testing.T, want map[string]int) {
+	t.Helper()
+	for text, n := range want {
+		said := 0
+		for line := range strings.Lines(d.String()) {
+			if strings.Contains(line, text) {
+				said++
+			}
+		}
+		if said != n {
+			t.Errorf("%d lines say %q, want %d:\n%s", said, text, n, d)
+		}
+	}
+}

@@ -36,11 +36,11 @@ func (c *collectorLogs) Export(ctx context.Context, request plogotlp.ExportReque
 
 func TestARefusedConnectReachesACollectorThatComesLate(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	address, api := freeAddress(t), freeAddress(t)
-	r := startKerntap(t, "--otlp-endpoint", address, "--console", "none", "--listen", api, "--metric-interval", "1s")
-	awaitReady(t, api)
+	address, local := freeAddress(t), freeAddress(t)
+	r := startKerntap(t, "--otlp-endpoint", address, "--console", "none", "--listen", local, "--metric-interval", "1s")
+	awaitReady(t, local)
 	ns.StartHelper(t, "kt-otlp", "dial", "127.0.0.1:1").End(t)
-	awaitHealth(t, api, "waiting for otlp grpc "+address)
+	awaitHealth(t, local, "waiting for otlp grpc "+address)
 
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -63,32 +63,43 @@ func TestARefusedConnectReachesACollectorThatComesLate(t *testing.T) {
 			t.Fatal("the record did not arrive")
 		}
 	}
-	r.cancel() // the metrics that this collector refuses make the flush fail
-	if code := <-r.exited; code != exitFailed {
+	r.cancel() // this collector refuses metrics, which costs no log record
+	if code := <-r.exited; code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }
 
-// awaitHealth asks until the exporter's reason says what it is to say.
-func awaitHealth(t *testing.T, api, want string) {
-	t.Helper()
-	deadline := time.After(bpftestPatience)
-	retry := time.NewTicker(50 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		var health struct {
-			Exporter struct {
-				Reason string `json:"reason"`
-			} `json:"exporter"`
-		}
-		call(t, "GET", "http://"+api+"/health", "", &health)
-		if strings.Contains(health.Exporter.Reason, want) {
-			return
-		}
-		select {
-		case <-retry.C:
-		case <-deadline:
-			t.Fatalf("the exporter says %q, not %q", health.Exporter.Reason, want)
-		}
+func TestARunThatLeavesLogRecordsBehindFails(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	address, local := freeAddress(t), freeAddress(t)
+	var said diagnostics
+	r := startKerntapIn(t, environment{stderr: &said}, "--otlp-endpoint", address, "--listen", local, "--metric-interval", "1h")
+	awaitReady(t, local)
+	ns.StartHelper(t, "kt-left", "dial", "127.0.0.1:1").End(t)
+	awaitHealth(t, local, "waiting for otlp grpc "+address)
+	r.cancel()
+	if code := <-r.exited; code != exitFailed {
+		t.Errorf("exit code %d", code)
 	}
+	if !strings.Contains(said.String(), "log records left") {
+		t.Errorf("nothing is said of what is left:\n%s", said.String())
+	}
+}
+
+// exporterReason is why /health calls the exporter unhealthy.
+func exporterReason(t *testing.T, address string) string {
+	t.Helper()
+	var health struct {
+		Exporter struct{ Reason string }
+	}
+	call(t, "GET", "http://"+address+"/health", "", &health)
+	return health.Exporter.Reason
+}
+
+// awaitHealth asks until the exporter's reason says what it is to say.
+func awaitHealth(t *testing.T, address, want string) {
+	t.Helper()
+	until(t, "the exporter says: "+want, func() bool {
+		return strings.Contains(exporterReason(t, address), want)
+	})
 }

@@ -26,7 +26,9 @@ func TestACollectorWithoutMetricsTakesLogs(t *testing.T) {
 		diagnostics.await(t, "export failed", 1)
 		p.Handle(anEvent(0))
 		collector.await(t, 1)
-		_ = p.Shutdown(t.Context())
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Errorf("shutdown fails for the metrics' sake: %v", err)
+		}
 		s := p.Status()[0]
 		cause := map[string]string{ProtocolGRPC: "unimplemented", ProtocolHTTP: "404"}[protocol]
 		if s.Logs.Exported != 1 || s.Metrics.Exported != 0 || s.Metrics.Failed[cause] == 0 {

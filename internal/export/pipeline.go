@@ -10,10 +10,9 @@ package export
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -33,9 +32,12 @@ type Pipeline struct {
 	handler http.Handler
 	outlets []outlet
 
+	log     *slog.Logger
 	stop    sync.Once
+	flushed chan struct{}
+	logsErr error // of the last log records; may be read once flushed is closed
 	stopped chan struct{}
-	err     error // of the flush; may be read once stopped is closed
+	err     error // of all; may be read once stopped is closed
 }
 
 // outlet is one destination with its accounts; nil for a signal that does not go there.
@@ -58,6 +60,14 @@ func (o outlet) status() Status {
 	return status
 }
 
+// metricsErr is why the last export of metrics failed, nil if it did not.
+func (o outlet) metricsErr() error {
+	if o.metrics == nil {
+		return nil
+	}
+	return o.metrics.lastErr()
+}
+
 // New starts a pipeline. Shutdown ends it.
 func New(options Options) (*Pipeline, error) {
 	o, err := options.withDefaults()
@@ -78,7 +88,10 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pipeline{handler: handler, stopped: make(chan struct{}), metrics: newMetricAdapter(series, o.now)}
+	p := &Pipeline{
+		handler: handler, log: o.Log, flushed: make(chan struct{}), stopped: make(chan struct{}),
+		metrics: newMetricAdapter(series, o.now),
+	}
 	res := newResource(o)
 	p.logs = &logAdapter{now: o.now}
 	for _, d := range to {
@@ -149,50 +162,3 @@ func (p *Pipeline) Status() []Status {
 
 // MetricsHandler returns all metrics in Prometheus' exposition format.
 func (p *Pipeline) MetricsHandler() http.Handler { return p.handler }
-
-// Shutdown exports everything that is pending, log records before one last time the metrics, and stops the pipeline.
-// Events handled from now on are counted as dropped. It may be called any number of times; all calls return once the
-// pipeline has stopped, or when their context ends. Then an export that its destination never lets go of, a write to
-// a pipe that nobody reads for example, goes on in the background: it cannot be taken back.
-func (p *Pipeline) Shutdown(ctx context.Context) error {
-	p.stop.Do(func() {
-		go func() {
-			defer close(p.stopped)
-			p.err = p.shutdown(ctx)
-		}()
-	})
-	select {
-	case <-p.stopped:
-		return p.err
-	case <-ctx.Done():
-		return fmt.Errorf("stop the export: %w", context.Cause(ctx))
-	}
-}
-
-// shutdown ends logs first, so that the last metrics tell what became of them. It leaves metrics a part of the time, so
-// that a collector that does not take logs any more does not cost them.
-func (p *Pipeline) shutdown(ctx context.Context) error {
-	logsTime := ctx
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		logsTime, cancel = context.WithTimeout(ctx, time.Until(deadline)*7/10)
-		defer cancel()
-	}
-	errs := make([]error, len(p.outlets))
-	var flushes sync.WaitGroup
-	for i, out := range p.outlets {
-		if out.logs == nil {
-			continue
-		}
-		flushes.Go(func() { errs[i] = out.logs.Shutdown(logsTime) })
-	}
-	flushes.Wait()
-	errs = append(errs, p.meters.Shutdown(ctx))
-	for _, out := range p.outlets {
-		if out.metrics == nil {
-			continue
-		}
-		errs = append(errs, out.metrics.lastErr())
-	}
-	return errors.Join(errs...)
-}

@@ -1,0 +1,38 @@
+package export
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// deafMetrics is a collector that answers no request with metrics.
+type deafMetrics struct{ jsonMetrics }
+
+func (*deafMetrics) Export(ctx context.Context, _ *metricdata.ResourceMetrics) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestACollectorThatDoesNotAnswerMetricsDoesNotMakeTheEndFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := toFake(&fakeExporter{})
+		d.metrics, d.reach = &deafMetrics{}, &reachability{log: slog.New(slog.DiscardHandler)}
+		p := start(t, Options{MetricInterval: time.Hour}, d)
+		p.Handle(anEvent(0))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := p.Shutdown(ctx); err != nil || time.Since(began) != 9*time.Second {
+			t.Errorf("shutdown after %s: %v", time.Since(began), err)
+		}
+		s := p.Status()[0]
+		if s.Logs.Exported != 1 || s.Metrics.Failed["timed_out"] != 1 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
