@@ -104,7 +104,7 @@ func deliver(t *testing.T, ns *bpftest.Namespace, collector *otelcol, environ []
 
 func TestARealCollectorWithoutMetricsGetsLogs(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	for _, protocol := range []string{"grpc", "http/protobuf"} {
+	for protocol, cause := range map[string]string{"grpc": "unimplemented", "http/protobuf": "404"} {
 		t.Run(protocol[:4], func(t *testing.T) {
 			collector := newOtelcol(t)
 			collector.pipelines = []string{"logs"}
@@ -114,11 +114,14 @@ func TestARealCollectorWithoutMetricsGetsLogs(t *testing.T) {
 			r := startKerntapIn(t, environment{otlpTo(protocol, "http://"+collector.address(protocol)), nil, &said},
 				"--listen", api, "--metric-interval", "1s")
 			awaitReady(t, api)
-			until(t, "the metrics are refused", func() bool { return strings.Contains(said.String(), "export failed") })
+			awaitHealth(t, api, "metrics are not taken by otlp "+protocol)
 			ns.StartHelper(t, "kt-logs-only", "dial", "127.0.0.1:7").End(t)
 			until(t, "the collector writes the record", func() bool {
 				return len(failuresIn(t, collector.file, "kt-logs-only")) > 0
 			})
+			if d := exporterHealth(t, api).Destinations; len(d) != 1 || d[0].Metrics.Failed[cause] == 0 || d[0].Logs.Exported == 0 {
+				t.Errorf("/health does not tell the signals apart: %+v", d)
+			}
 			ns.StartHelper(t, "kt-logs-last", "dial", "127.0.0.1:7").End(t)
 			r.cancel() // the last metrics are refused as well
 			if code := <-r.exited; code != 0 {

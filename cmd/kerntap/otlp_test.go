@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/grpc"
 
+	"github.com/kerntap/kerntap/internal/api"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
@@ -86,20 +87,20 @@ func TestARunThatLeavesLogRecordsBehindFails(t *testing.T) {
 	}
 }
 
-// exporterReason is why /health calls the exporter unhealthy.
-func exporterReason(t *testing.T, address string) string {
+// exporterHealth is what /health says of the exporter.
+func exporterHealth(t *testing.T, address string) api.ExporterStatus {
 	t.Helper()
 	var health struct {
-		Exporter struct{ Reason string }
+		Exporter api.ExporterStatus `json:"exporter"`
 	}
 	call(t, "GET", "http://"+address+"/health", "", &health)
-	return health.Exporter.Reason
+	return health.Exporter
 }
 
 // awaitHealth asks until the exporter's reason says what it is to say.
 func awaitHealth(t *testing.T, address, want string) {
 	t.Helper()
 	until(t, "the exporter says: "+want, func() bool {
-		return strings.Contains(exporterReason(t, address), want)
+		return strings.Contains(exporterHealth(t, address).Reason, want)
 	})
 }

@@ -2,11 +2,8 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
-	"time"
 
-	"github.com/kerntap/kerntap/internal/api"
 	"github.com/kerntap/kerntap/internal/config"
 	"github.com/kerntap/kerntap/internal/export"
 )
@@ -80,42 +77,4 @@ func describeSignal(s config.Signal) string {
 		return "nowhere"
 	}
 	return strings.Join(to, " and ")
-}
-
-// exporterStatus sums the destinations: what one of them lost is lost.
-func (e *engine) exporterStatus() api.ExporterStatus {
-	status := api.ExporterStatus{Name: "none", Healthy: true, Causes: make(map[string]uint64)}
-	var names, reasons []string
-	for _, destination := range e.pipeline.Status() {
-		names = append(names, destination.Destination)
-		status.Emitted += destination.Logs.Emitted
-		status.Exported += destination.Logs.Exported
-		status.Dropped += sum(destination.Logs.Dropped, status.Causes)
-		status.Failed += sum(destination.Logs.Failed, status.Causes)
-		if destination.Waiting {
-			reasons = append(reasons, "waiting for "+destination.Destination)
-		}
-	}
-	// What a program lost before it could be exported is missing at the destination all the same.
-	lost := status.Dropped + status.Failed
-	for _, program := range e.manager.Statuses() {
-		lost += program.Stats.Lost + program.Stats.Dropped + program.Stats.Undecodable
-	}
-	if e.losses.recent(lost, time.Now()) {
-		reasons = append(reasons, fmt.Sprintf("records were lost within the last minute, %d since the start", lost))
-	}
-	if len(names) > 0 {
-		status.Name = strings.Join(names, ", ")
-	}
-	status.Healthy, status.Reason = len(reasons) == 0, strings.Join(reasons, "; ")
-	return status
-}
-
-// sum returns the sum of counts by cause and adds each to all.
-func sum(counts, all map[string]uint64) (total uint64) {
-	for cause, n := range counts {
-		all[cause] += n
-		total += n
-	}
-	return total
 }

@@ -32,23 +32,6 @@ type Events interface {
 	bpf.Covering
 }
 
-// ExporterStatus is the truth about the exporter, in records unless the name says otherwise.
-type ExporterStatus struct {
-	// Name says what exports: console, otlp, …
-	Name    string `json:"name"`
-	Healthy bool   `json:"healthy"`
-	// Reason says why the exporter is not healthy, and is "" while it is.
-	Reason string `json:"reason,omitempty"`
-	// Emitted were handed to the exporter, Exported left kerntap.
-	Emitted  uint64 `json:"emitted"`
-	Exported uint64 `json:"exported"`
-	// Dropped found a queue full, Failed were refused or could not be sent.
-	Dropped uint64 `json:"dropped"`
-	Failed  uint64 `json:"failed"`
-	// Causes says why the dropped and the failed did not leave kerntap.
-	Causes map[string]uint64 `json:"causes,omitempty"`
-}
-
 // Options are what a Server asks and says. All functions must be safe for concurrent use and must not block.
 type Options struct {
 	// Entry answers the original contract, Events the event list. Both are required.

@@ -88,6 +88,26 @@ func TestExporterDegradesHealthButNotReadiness(t *testing.T) {
 	}
 }
 
+func TestHealthTellsOfEachDestination(t *testing.T) {
+	options := fakeOptions()
+	options.Programs = func() []bpf.Status { return nil }
+	options.Exporter = func() ExporterStatus {
+		return ExporterStatus{Name: "two", Destinations: []Destination{
+			{Name: "console text", Logs: &LogExports{Emitted: 3, Exported: 3}},
+			{Name: "otlp grpc c:1", Waiting: true,
+				Logs: &LogExports{Emitted: 10, Exported: 1, Queued: 2, Dropped: map[string]uint64{"queue_full": 3},
+					Failed: map[string]uint64{"unavailable": 4}},
+				Metrics: &MetricExports{Exported: 5, Failed: map[string]uint64{"unimplemented": 6}, Failing: "unimplemented"}},
+		}}
+	}
+	exchange{"GET", "/health", "", http.StatusOK, `{"status":"degraded","service":"kerntap","version":"v0.1.0","programs":[],
+		"exporter":{"name":"two","healthy":false,"emitted":0,"exported":0,"dropped":0,"failed":0,"destinations":[
+			{"name":"console text","waiting":false,"logs":{"emitted":3,"exported":3,"queued":0}},
+			{"name":"otlp grpc c:1","waiting":true,
+				"logs":{"emitted":10,"exported":1,"queued":2,"dropped":{"queue_full":3},"failed":{"unavailable":4}},
+				"metrics":{"exported":5,"failed":{"unimplemented":6},"failing":"unimplemented"}}]}}`}.check(t, New(options).Handler())
+}
+
 func TestProbeServesNothingElse(t *testing.T) {
 	probe := New(fakeOptions()).Probe()
 	for path, status := range map[string]int{

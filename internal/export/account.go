@@ -35,6 +35,8 @@ type MetricStatus struct {
 	Exported uint64
 	// Failed exports by cause. Under cumulative temporality the next export makes up for them.
 	Failed map[string]uint64
+	// Failing is why the last export failed, "" if it did not.
+	Failing string
 }
 
 // Status is the truth about one destination.
@@ -43,8 +45,10 @@ type Status struct {
 	Destination string
 	// Waiting tells that the collector did not take the last request and that kerntap tries again.
 	Waiting bool
-	Logs    LogStatus
-	Metrics MetricStatus
+	// SendsLogs and SendsMetrics tell which signals go there; what is said of one that does not is empty.
+	SendsLogs, SendsMetrics bool
+	Logs                    LogStatus
+	Metrics                 MetricStatus
 }
 
 // clone returns a status that shares no map with s.

@@ -31,7 +31,7 @@ func TestACollectorWithoutMetricsTakesLogs(t *testing.T) {
 		}
 		s := p.Status()[0]
 		cause := map[string]string{ProtocolGRPC: "unimplemented", ProtocolHTTP: "404"}[protocol]
-		if s.Logs.Exported != 1 || s.Metrics.Exported != 0 || s.Metrics.Failed[cause] == 0 {
+		if s.Logs.Exported != 1 || s.Metrics.Exported != 0 || s.Metrics.Failed[cause] == 0 || s.Metrics.Failing != cause {
 			t.Errorf("status %+v", s)
 		}
 		if n := strings.Count(string(diagnostics.Bytes()), "\n"); n != 1 {

@@ -52,10 +52,13 @@ type outlet struct {
 func (o outlet) status() Status {
 	status := Status{Destination: o.name, Waiting: o.reach.isWaiting()}
 	if o.logs != nil {
-		status.Logs = o.logs.Status()
+		status.SendsLogs, status.Logs = true, o.logs.Status()
 	}
 	if o.metrics != nil {
-		status.Metrics = o.metrics.Status()
+		status.SendsMetrics, status.Metrics = true, o.metrics.Status()
+	}
+	if err := o.metricsErr(); err != nil {
+		status.Metrics.Failing = causeOf(err)
 	}
 	return status
 }

@@ -31,8 +31,19 @@ func TestACollectorThatDoesNotAnswerMetricsDoesNotMakeTheEndFail(t *testing.T) {
 			t.Errorf("shutdown after %s: %v", time.Since(began), err)
 		}
 		s := p.Status()[0]
-		if s.Logs.Exported != 1 || s.Metrics.Failed["timed_out"] != 1 {
+		if s.Logs.Exported != 1 || s.Metrics.Failing != "timed_out" {
 			t.Errorf("status %+v", s)
 		}
 	})
+}
+
+func TestStatusTellsWhichSignalsGoThere(t *testing.T) {
+	logs, metrics := toFake(&fakeExporter{}), toFake(nil)
+	logs.metrics, metrics.logs = nil, nil
+	p := start(t, Options{}, logs, metrics)
+	for i, s := range p.Status() {
+		if s.SendsLogs != (i == 0) || s.SendsMetrics != (i == 1) {
+			t.Errorf("destination %d: %+v", i, s)
+		}
+	}
 }
