@@ -87,6 +87,27 @@ func TestARunThatLeavesLogRecordsBehindFails(t *testing.T) {
 	}
 }
 
+func TestWithoutConfigurationKerntapSaysWhereItSendsAndWaitsThere(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	if conn, err := net.Dial("tcp", "localhost:4317"); err == nil {
+		conn.Close()
+		t.Skip("somebody listens at localhost:4317")
+	}
+	local := freeAddress(t)
+	var said diagnostics
+	r := startKerntapIn(t, environment{[]string{"OTEL_METRIC_EXPORT_TIMEOUT=300"}, nil, &said}, "--listen", local,
+		"--metric-interval", "500ms")
+	awaitReady(t, local)
+	ns.StartHelper(t, "kt-default", "dial", "127.0.0.1:1").End(t)
+	awaitHealth(t, local, "waiting for otlp grpc localhost:4317")
+	until(t, "several exports are given up", func() bool {
+		return exporterHealth(t, local).Destinations[0].Metrics.Failed["unavailable"] > 2
+	})
+	r.cancel()
+	<-r.exited
+	said.check(t, map[string]int{`telemetry="OTLP (grpc) to localhost:4317"`: 1, "waiting for the collector": 1})
+}
+
 // exporterHealth is what /health says of the exporter.
 func exporterHealth(t *testing.T, address string) api.ExporterStatus {
 	t.Helper()

@@ -152,6 +152,8 @@ func TestLoadRefusesInTheEnvironment(t *testing.T) {
 		"OTEL_BLRP_MAX_QUEUE_SIZE=0":          `environment OTEL_BLRP_MAX_QUEUE_SIZE: "0" is not between 1 and 1000000`,
 		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=https://c": "otlp.logs.endpoint: gRPC needs a port (example: " +
 			"https://collector:4317)",
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=unix://run/otel.sock": `environment OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: ` +
+			`"unix://run/otel.sock" is not the absolute path of a socket (example: unix:///run/kerntap.sock)`,
 		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=x": `environment ` +
 			`OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "x" is not one of cumulative, delta, lowmemory`,
 		"OTEL_SDK_DISABLED=yes":          `environment OTEL_SDK_DISABLED: "yes" is not one of true, false`,
@@ -166,6 +168,14 @@ func TestLoadRefusesInTheEnvironment(t *testing.T) {
 		"KERNTAP_PROGRAMS=,":            `environment KERNTAP_PROGRAMS: "," names no program (known: connection, packet_drop)`,
 	} {
 		refused(t, Source{Known: known(), Environ: []string{entry}}, want)
+	}
+}
+
+func TestASocketCannotTakeHTTP(t *testing.T) {
+	for _, signal := range []string{"LOGS", "METRICS"} {
+		refused(t, Source{Environ: []string{"OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT=unix:///run/c",
+			"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}}, "otlp."+strings.ToLower(signal)+`.endpoint: "unix:///run/c" is a `+
+			"socket, which protocol http/protobuf cannot use")
 	}
 }
 

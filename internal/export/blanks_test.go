@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -84,4 +85,29 @@ func TestTheBlanksOfContainersAreBounded(t *testing.T) {
 	if _, ok := maker.blanks.known[workload.Identity{ContainerID: "kept"}]; !ok {
 		t.Error("the one that is used all the time has left")
 	}
+}
+
+func TestACollectorGetsEachContainerUnderItsOwnResource(t *testing.T) {
+	each(t, func(t *testing.T, protocol string) {
+		var collector receiver
+		o := soon(protocol, collector.start(t, protocol, "127.0.0.1:0"))
+		o.MetricsOTLP, o.LogDelay = nil, time.Hour
+		p := begin(t, o)
+		for _, e := range []*event{inContainer("one", "pod"), inContainer("two", ""), anEvent(0), inContainer("one", "pod")} {
+			p.Handle(e)
+		}
+		if err := p.Shutdown(t.Context()); err != nil || len(collector.logs) != 1 {
+			t.Fatalf("%d requests, %v", len(collector.logs), err)
+		}
+		got := make(map[string]int)
+		for _, res := range collector.logs[0].ResourceLogs().All() {
+			who := res.Resource().Attributes().AsRaw()
+			got[fmt.Sprintf("%v %v %v", who["container.id"], who["k8s.pod.uid"], who["service.name"])] +=
+				res.ScopeLogs().At(0).LogRecords().Len()
+		}
+		want := map[string]int{"one pod <nil>": 2, "two <nil> <nil>": 1, "<nil> <nil> kerntap": 1}
+		if !maps.Equal(got, want) || collector.logs[0].ResourceLogs().Len() != len(want) {
+			t.Errorf("records by resource: %v, want %v", got, want)
+		}
+	})
 }

@@ -3,7 +3,9 @@ package export
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 )
@@ -51,6 +53,45 @@ func TestAWarningIsNoRejection(t *testing.T) {
 		}
 		if logs := p.Status()[0].Logs; logs.Exported != 1 || len(logs.Failed) != 0 {
 			t.Errorf("status %+v", logs)
+		}
+	})
+}
+
+func TestRejectedPointsMakeAnExportOfMetricsFail(t *testing.T) {
+	each(t, func(t *testing.T, protocol string) {
+		collector := receiver{rejectedPoints: 1}
+		p := begin(t, soon(protocol, collector.start(t, protocol, "127.0.0.1:0")))
+		p.Handle(benchEvent())
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if s := p.Status()[0].Metrics; s.Exported != 0 || s.Failed[causeRejected] != 1 || s.Failing != causeRejected {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestARequestThatIsNotAnsweredInTimeIsTriedAgain(t *testing.T) {
+	each(t, func(t *testing.T, protocol string) {
+		late := make(chan struct{})
+		var requests atomic.Int32
+		collector := receiver{answerLogs: func(plog.Logs) (int64, error) {
+			if requests.Add(1) == 1 {
+				<-late
+			}
+			return 0, nil
+		}}
+		o := soon(protocol, collector.start(t, protocol, "127.0.0.1:0"))
+		t.Cleanup(func() { close(late) })
+		o.MetricsOTLP, o.LogsOTLP.Timeout = nil, 100*time.Millisecond
+		p := begin(t, o)
+		p.Handle(anEvent(0))
+		collector.await(t, 1)
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if logs := p.Status()[0].Logs; logs.Exported != 1 || requests.Load() != 2 {
+			t.Errorf("%d requests, status %+v", requests.Load(), logs)
 		}
 	})
 }

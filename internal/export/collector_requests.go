@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,7 +68,7 @@ func (r *requests) result(ctx context.Context, err error) error {
 		return nil
 	case context.Cause(ctx) == errGivenUp:
 		return &causeError{cause: orCause(r.cause, causeUnavailable), err: err}
-	case ctx.Err() != nil || r.cause == "":
+	case r.cause == "" || ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return err
 	}
 	return &causeError{cause: r.cause, err: err}

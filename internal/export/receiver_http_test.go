@@ -38,12 +38,15 @@ func (r *receiver) serveHTTP(tb testing.TB, listener net.Listener) {
 		_, _ = w.Write(answer)
 	})
 	if !r.noMetrics {
-		mux.HandleFunc("POST /v1/metrics", func(_ http.ResponseWriter, request *http.Request) {
+		mux.HandleFunc("POST /v1/metrics", func(w http.ResponseWriter, request *http.Request) {
 			export := pmetricotlp.NewExportRequest()
 			if err := export.UnmarshalProto(r.read(tb, request)); err != nil {
 				tb.Error(err)
 			}
-			_, _ = (&metricsService{receiver: r}).Export(request.Context(), export)
+			response, _ := (&metricsService{receiver: r}).Export(request.Context(), export)
+			answer, _ := response.MarshalProto()
+			w.Header().Set("Content-Type", "application/x-protobuf")
+			_, _ = w.Write(answer)
 		})
 	}
 	server := &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}

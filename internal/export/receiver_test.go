@@ -31,7 +31,9 @@ type receiver struct {
 	// answerLogs may refuse a request, or a part of it.
 	answerLogs func(plog.Logs) (rejected int64, err error)
 	noMetrics  bool
-	warning    string // goes with every answer
+	// rejectedPoints are turned away of every request with metrics.
+	rejectedPoints int64
+	warning        string // goes with every answer to log records
 
 	mu       sync.Mutex
 	logs     []plog.Logs
@@ -124,7 +126,9 @@ func (m *metricsService) Export(ctx context.Context, request pmetricotlp.ExportR
 	request.Metrics().CopyTo(kept)
 	m.metrics = append(m.metrics, kept)
 	m.signal()
-	return pmetricotlp.NewExportResponse(), nil
+	response := pmetricotlp.NewExportResponse()
+	response.PartialSuccess().SetRejectedDataPoints(m.rejectedPoints)
+	return response, nil
 }
 
 func (r *receiver) keepMetadata(ctx context.Context) {
