@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ func startKerntapIn(t *testing.T, env environment, args ...string) *running {
 		}
 	}()
 	env.stdout = write
+	env.environ = append(slices.Clip(env.environ), "GOMEMLIMIT=off") // the memory of a test is not kerntap's alone
 	go func() {
 		code := run(ctx, env, append([]string{"run"}, args...))
 		write.Close()
