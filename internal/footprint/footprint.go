@@ -13,8 +13,9 @@ const (
 	// garbage is how much may lie, in percent of what is alive. A log record is a hundred small objects on its way to a
 	// collector and none afterwards, so at 30,000 a second the runtime's own 100 has it collect all the time.
 	garbage = 200
-	// work is the room for all that is not kept: programs, metrics, a few batches of log records on their way.
-	work = 16 << 20
+	// work is the room for all else: the kernel's symbols, series of metrics (up to 10 MiB), batches of log records on
+	// their way, and garbage. A limit that what is alive comes close to would have the runtime collect without end.
+	work = 40 << 20
 	// event is the most that an event takes that is kept, with its place in what keeps it.
 	event = 256
 )
