@@ -34,8 +34,17 @@ echo
 echo "== BPF time a run, beside a bare counting program on the same hook in the same run"
 REQUIRE_BPF=1 go test $as_root -run '^$' -bench 'PacketDrop|Connection' -benchtime 50000x -count 5 ./internal/bpf/programs | grep '^Benchmark'
 echo
-echo "== memory of an idle kerntap (bar: 40 MB resident) and of its maps in the kernel"
+echo "== draining a full ledger (bar: 50 ms with 64 possible CPUs, for which the rows' map is emulated in two ways)"
+go test $as_root -run '^$' -bench 'DrainFullLedger' -benchtime 20x ./internal/bpf | grep '^Benchmark'
+echo
 make -s build
+echo "== storms: the load alone, under programs that only count, and under bin/kerntap, in turns; medians (and extremes)"
+go test -c -o bin/storm.test ./internal/bpf/bpftest/storm
+$root env REQUIRE_BPF=1 KERNTAP_BINARY="$PWD/bin/kerntap" KERNTAP_COLLECTOR="$collector" \
+	./bin/storm.test -test.run '^$' -test.bench . -test.benchtime 1x | grep '^[a-z]*: \|^  \|FAIL\|_test.go'
+rm bin/storm.test
+echo
+echo "== memory of an idle kerntap (bar: 40 MB resident) and of its maps in the kernel"
 log=$(mktemp)
 $root ./bin/kerntap run --console text --listen 127.0.0.1:14319 >"$log" 2>&1 &
 job=$!

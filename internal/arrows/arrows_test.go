@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"internal/bpf":                      {"internal/kernel", "internal/telemetry", "internal/workload"},
 	"internal/bpf/bpftest":              {"internal/bpf"},
 	"internal/bpf/bpftest/vminit":       {},
+	"internal/bpf/bpftest/storm":        {},
 	"internal/bpf/programs":             {"internal/bpf", "internal/bpf/programs/connection", "internal/bpf/programs/packet_drop"},
 	"internal/bpf/programs/connection":  {"internal/bpf", "internal/telemetry"},
 	"internal/bpf/programs/packet_drop": {"internal/bpf", "internal/kernel", "internal/telemetry"},

@@ -10,8 +10,9 @@ import (
 
 // Floor is the least that any program on a hook can do: it adds one to a per-CPU counter.
 type Floor struct {
-	Program *ebpf.Program
-	counter *ebpf.Map
+	Program  *ebpf.Program
+	counter  *ebpf.Map
+	attached link.Link
 }
 
 // StartFloor attaches such a program to a tracepoint until the test ends.
@@ -36,7 +37,15 @@ func StartFloor(t testing.TB, tracepoint string) *Floor {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { attached.Close() })
-	return &Floor{program, counter}
+	return &Floor{program, counter, attached}
+}
+
+// Stop detaches the program before the test ends.
+func (f *Floor) Stop(t testing.TB) {
+	t.Helper()
+	if err := f.attached.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // counting adds one to the only counter of a map.

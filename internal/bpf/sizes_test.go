@@ -1,0 +1,87 @@
+package bpf_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+// objects are the programs' objects, by their paths.
+func objects(t testing.TB) map[string]*ebpf.CollectionSpec {
+	t.Helper()
+	all := make(map[string]*ebpf.CollectionSpec)
+	for _, path := range []string{
+		"programs/connection/connection_bpfel.o",
+		"programs/packet_drop/packetdrop_bpfel.o",
+	} {
+		spec, err := ebpf.LoadCollectionSpec(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[path] = spec
+	}
+	return all
+}
+
+func TestMapsOfAllProgramsTakeNoMoreThan32MiB(t *testing.T) {
+	for _, cpus := range []int{1, 2, 8, 64, 128, 256} {
+		t.Run(fmt.Sprint(cpus, " CPUs"), func(t *testing.T) {
+			var total uint64
+			shared := make(map[string]bool)
+			for _, spec := range objects(t) {
+				for name, bytes := range bpf.MapMemory(spec, cpus) {
+					if name == "cgroups" && shared[name] {
+						continue
+					}
+					shared[name] = true
+					total += bytes
+				}
+			}
+			t.Logf("%.1f MiB", float64(total)/(1<<20))
+			if total > 32<<20 {
+				t.Errorf("%d bytes", total)
+			}
+		})
+	}
+}
+
+func TestMapsTakeWhatWasWorkedOut(t *testing.T) {
+	bpftest.Require(t)
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, spec := range objects(t) {
+		var said, workedOut uint64
+		for name, bytes := range bpf.MapMemory(spec, cpus) {
+			said, workedOut = said+memlock(t, spec.Maps[name]), workedOut+bytes
+		}
+		t.Logf("%s: %d bytes worked out, %d said the kernel", path, workedOut, said)
+		if off := float64(workedOut)/float64(said) - 1; off < -0.15 || off > 0.15 {
+			t.Errorf("%s: the maps take %d bytes, %d were worked out (%+.0f %%)", path, said, workedOut, 100*off)
+		}
+	}
+}
+
+// memlock creates a map and returns what the kernel says that it takes.
+func memlock(t *testing.T, spec *ebpf.MapSpec) uint64 {
+	t.Helper()
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		t.Fatalf("map %s: %v", spec.Name, err)
+	}
+	defer m.Close()
+	info, err := m.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes, ok := info.Memlock()
+	if !ok {
+		t.Skip("the kernel does not say what maps take")
+	}
+	return bytes
+}
