@@ -7,8 +7,9 @@
  * the packet arrived in, so pid and command of an event always come from the socket's storage, never from the task.
  *
  * The kernel skips a program that is already running on the CPU, and a change of state may fall into such a moment. The
- * storage says how far a socket's life has been counted: what was skipped is made up for at the next change, or at the
- * latest when the socket is destroyed, which is another hook.
+ * storage says how far a socket's life has been counted: what was skipped is made up for at its end, or at the latest
+ * when the socket is destroyed, which is another hook. The changes on the way there, four of ten, are left alone: even
+ * looking at the storage would be a good part of their cost.
  */
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
@@ -62,15 +63,6 @@ static __always_inline void connection_make_up(struct sock *sk, struct socket_ow
 	known->phase = PHASE_ESTABLISHED;
 }
 
-/* The connection leaves ESTABLISHED, which it must have reached. */
-static __always_inline void connection_ending(struct sock *sk)
-{
-	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
-
-	if (known && known->phase < PHASE_ESTABLISHED)
-		connection_make_up(sk, known);
-}
-
 static __always_inline void connection_ended(struct sock *sk, int oldstate)
 {
 	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
@@ -110,8 +102,6 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		connection_established(sk, oldstate);
 	else if (newstate == TCP_CLOSE && oldstate != TCP_CLOSE && oldstate != TCP_LISTEN)
 		connection_ended(sk, oldstate);
-	else if (oldstate == TCP_ESTABLISHED)
-		connection_ending(sk);
 	return 0;
 }
 
