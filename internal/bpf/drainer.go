@@ -18,18 +18,18 @@ type drainCounts struct {
 
 // drainAll turns the ledger every interval and hands its tallies on, until stop. Then, the hooks being detached, it
 // drains both halves a last time.
-func (p *Program) drainAll(l *ledger, stop <-chan struct{}) {
+func (p *Program) drainAll(o *object, stop <-chan struct{}) {
 	pending := newPendingTallies(&p.spec, p.session)
 	ticker := time.NewTicker(p.session.interval())
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			p.drain(l, pending)
+			p.drain(o, pending)
 			p.handOn(pending, p.offer)
 		case <-stop:
-			p.drain(l, pending)
-			p.drain(l, pending)
+			p.drain(o, pending)
+			p.drain(o, pending)
 			patience, cancel := context.WithTimeout(context.Background(), lastSends)
 			defer cancel()
 			p.drained.lost.Add(p.handOn(pending, func(event BPFEvent) bool { return p.insist(patience, event) }))
@@ -38,8 +38,11 @@ func (p *Program) drainAll(l *ledger, stop <-chan struct{}) {
 	}
 }
 
-func (p *Program) drain(l *ledger, pending *pendingTallies) {
-	if err := l.drain(pending); err != nil {
+func (p *Program) drain(o *object, pending *pendingTallies) {
+	if err := o.lookAtMissed(); err != nil {
+		p.log().Warn("cannot look for what was missed", "error", err)
+	}
+	if err := o.ledger.drain(pending); err != nil {
 		p.log().Warn("cannot drain the ledger; what it holds goes with the next drain", "error", err)
 	}
 	p.drained.tallied.Store(pending.tallied)

@@ -12,7 +12,7 @@ func (p *Program) startReading(object *object) {
 	p.endDrains = sync.OnceFunc(func() { close(stop) })
 	p.started = true
 	p.reading.Go(func() { p.readAll(object.reader) })
-	p.reading.Go(func() { p.drainAll(object.ledger, stop) })
+	p.reading.Go(func() { p.drainAll(object, stop) })
 	go func() {
 		defer close(p.ended)
 		p.reading.Wait()

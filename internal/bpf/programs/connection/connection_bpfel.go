@@ -148,6 +148,7 @@ const (
 	connectionMapSpill                = "spill"
 	connectionProgConnectionDestroyed = "connection_destroyed"
 	connectionProgConnectionError     = "connection_error"
+	connectionProgConnectionLook      = "connection_look"
 	connectionProgConnectionState     = "connection_state"
 	connectionVarDistributionBounds   = "distribution_bounds"
 	connectionVarDistributionNone     = "distribution_none"
@@ -210,6 +211,7 @@ type connectionSpecs struct {
 type connectionProgramSpecs struct {
 	ConnectionDestroyed *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
 	ConnectionError     *ebpf.ProgramSpec `ebpf:"connection_error"`
+	ConnectionLook      *ebpf.ProgramSpec `ebpf:"connection_look"`
 	ConnectionState     *ebpf.ProgramSpec `ebpf:"connection_state"`
 }
 
@@ -336,6 +338,7 @@ type connectionVariables struct {
 type connectionPrograms struct {
 	ConnectionDestroyed *ebpf.Program `ebpf:"connection_destroyed"`
 	ConnectionError     *ebpf.Program `ebpf:"connection_error"`
+	ConnectionLook      *ebpf.Program `ebpf:"connection_look"`
 	ConnectionState     *ebpf.Program `ebpf:"connection_state"`
 }
 
@@ -343,6 +346,7 @@ func (p *connectionPrograms) Close() error {
 	return _ConnectionClose(
 		p.ConnectionDestroyed,
 		p.ConnectionError,
+		p.ConnectionLook,
 		p.ConnectionState,
 	)
 }

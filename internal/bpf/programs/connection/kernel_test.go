@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst})
+	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold})
 	goleak.VerifyTestMain(m)
 }
 
