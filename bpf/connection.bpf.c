@@ -53,6 +53,15 @@ static __always_inline void connection_established(struct sock *sk, int oldstate
 	known->phase = PHASE_ESTABLISHED;
 }
 
+/* A socket that has listened was no connection, even if it was one before that. */
+static __always_inline void connection_unlisten(struct sock *sk)
+{
+	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
+
+	if (known)
+		known->phase = PHASE_ENDED;
+}
+
 /* The establishment was skipped. When it was is not known, and so neither is how long it took. */
 static __always_inline void connection_make_up(struct sock *sk, struct socket_owner *known)
 {
@@ -101,7 +110,9 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		connection_begin(sk, ROLE_SERVER);
 	else if (newstate == TCP_ESTABLISHED)
 		connection_established(sk, oldstate);
-	else if (newstate == TCP_CLOSE && oldstate != TCP_CLOSE && oldstate != TCP_LISTEN)
+	else if (newstate == TCP_CLOSE && oldstate == TCP_LISTEN)
+		connection_unlisten(sk);
+	else if (newstate == TCP_CLOSE && oldstate != TCP_CLOSE)
 		connection_ended(sk, oldstate);
 	return 0;
 }

@@ -48,6 +48,7 @@ static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int 
 		struct run *_run = bpf_map_lookup_elem(&runs, &_half);                                                 \
 		if (_run && !_run->busy) {                                                                             \
 			*(volatile __u32 *)&_run->busy = 1;                                                            \
+			barrier();                                                                                     \
 			if (!_run->tally.count ||                                                                      \
 			    !row_equal((const __u64 *)&_run->row, (const __u64 *)(event_row), _words)) {               \
 				if (_run->tally.count)                                                                 \
@@ -60,6 +61,7 @@ static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int 
 			_run->tally.count++;                                                                           \
 			_run->tally.sum += _amount;                                                                    \
 			_slot = _run->slot;                                                                            \
+			barrier();                                                                                     \
 			*(volatile __u32 *)&_run->busy = 0;                                                            \
 		} else {                                                                                               \
 			typeof(*(event_row)) _copy = *(event_row);                                                     \

@@ -106,7 +106,8 @@ func TestAPausedProcessLosesNoCount(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	for _, program := range health.Programs {
 		c := program.Counters
-		if c.Seen != c.Recorded+c.Throttled+c.Counted+c.Lost+c.Filtered+c.Missed {
+		// What happened since the last drain is in no tally yet.
+		if all := c.Recorded + c.Throttled + c.Counted + c.Lost; c.Tallied > all || c.Tallied+100 < all {
 			t.Errorf("%s does not add up: %+v", program.Name, c)
 		}
 		if program.Name == "connection" && (c.Throttled < each || c.Recorded > 600) {

@@ -34,6 +34,7 @@ type counterForm struct {
 	TalliesLost  uint64 `json:"tallies_lost"`
 	Unattributed uint64 `json:"unattributed"`
 	Overflowed   uint64 `json:"overflowed"`
+	Spilled      uint64 `json:"spilled"`
 	LedgerRows   uint64 `json:"ledger_rows"`
 	Undecodable  uint64 `json:"undecodable"`
 	Dropped      uint64 `json:"dropped"`

@@ -2,12 +2,16 @@ package bpf
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
 
 // lastSends is how long the end of a program waits for the reader of its events to take the last tallies.
 const lastSends = 2 * time.Second
+
+// drainTries is how often in a row a drain may fail.
+const drainTries = 5
 
 // drainCounts is what the drainer tells Status.
 type drainCounts struct {
@@ -17,36 +21,53 @@ type drainCounts struct {
 }
 
 // drainAll turns the ledger every interval and hands its tallies on, until stop. Then, the hooks being detached, it
-// drains both halves a last time.
+// drains both halves a last time. A ledger that cannot be drained again and again is the failure of its program.
 func (p *Program) drainAll(o *object, stop <-chan struct{}) {
 	pending := newPendingTallies(&p.spec, p.session)
 	ticker := time.NewTicker(p.session.interval())
 	defer ticker.Stop()
-	for {
+	for failures := 0; ; {
 		select {
 		case <-ticker.C:
-			p.drain(o, pending)
+			if err := p.drain(o, pending); err == nil {
+				failures = 0
+			} else if failures++; failures == drainTries {
+				p.senderEnded(fmt.Errorf("drain the ledger, %d times in a row: %w", failures, err))
+			}
 			p.handOn(pending, p.offer)
 		case <-stop:
-			p.drain(o, pending)
-			p.drain(o, pending)
-			patience, cancel := context.WithTimeout(context.Background(), lastSends)
-			defer cancel()
-			p.drained.lost.Add(p.handOn(pending, func(event BPFEvent) bool { return p.insist(patience, event) }))
+			p.drainLast(o, pending)
 			return
 		}
 	}
 }
 
-func (p *Program) drain(o *object, pending *pendingTallies) {
+// drainLast drains both halves. What it cannot bring is counted as lost, as is what nobody takes.
+func (p *Program) drainLast(o *object, pending *pendingTallies) {
+	for done, tries := 0, 0; done < 2 && tries < drainTries; tries++ {
+		if p.drain(o, pending) == nil {
+			done++
+		}
+	}
+	patience, cancel := context.WithTimeout(context.Background(), lastSends)
+	defer cancel()
+	p.drained.lost.Add(p.handOn(pending, func(event BPFEvent) bool { return p.insist(patience, event) }))
+	if outcomes, err := readOutcomes(o.ledger.outcomes); err == nil {
+		p.drained.lost.Add(outcomes.tallied() - min(pending.tallied, outcomes.tallied()))
+	}
+}
+
+func (p *Program) drain(o *object, pending *pendingTallies) error {
 	if err := o.lookAtMissed(); err != nil {
 		p.log().Warn("cannot look for what was missed", "error", err)
 	}
-	if err := o.ledger.drain(pending); err != nil {
+	err := o.ledger.drain(pending)
+	if err != nil {
 		p.log().Warn("cannot drain the ledger; what it holds goes with the next drain", "error", err)
 	}
 	p.drained.tallied.Store(pending.tallied)
 	p.drained.rows.Store(uint64(pending.rowsLastTime))
+	return err
 }
 
 func (p *Program) handOn(pending *pendingTallies, send func(BPFEvent) bool) (left uint64) {

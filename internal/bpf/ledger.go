@@ -88,6 +88,7 @@ func (l *ledger) turn() (atRest uint32, err error) {
 // drain turns the ledger and moves what was counted since the last turn to where. It blocks until running programs have
 // ended, some ten milliseconds.
 func (l *ledger) drain(where *pendingTallies) error {
+	where.turning()
 	i, err := l.turn()
 	if err != nil {
 		return err

@@ -146,6 +146,7 @@ func (o *object) count(stats *Stats) error {
 	*stats = Stats{
 		Recorded: outcomes.Recorded, Throttled: outcomes.Throttled, Counted: outcomes.Counted, Lost: outcomes.Lost,
 		Filtered: outcomes.Filtered, Unattributed: outcomes.Unattributed, Overflowed: outcomes.Overflowed,
+		Spilled: outcomes.Spilled,
 	}
 	if stats.Missed, err = o.missed(); err != nil {
 		return err

@@ -1,7 +1,9 @@
 package bpf
 
 import (
+	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
@@ -19,11 +21,15 @@ type pendingTallies struct {
 
 	lacking      lack
 	from, until  time.Time // of the drain under way, or the last one
+	next         time.Time // where the next one begins
 	untilNs      uint64
 	offset       int64
 	rowsLastTime int
 	tallied      uint64 // events in all rows, ever
 }
+
+// maxPending bounds the rows, and the processes, that wait for a slow consumer: some 10 MB.
+const maxPending = 65536
 
 // pendingRow is what one row has counted since it was last handed on.
 type pendingRow struct {
@@ -42,25 +48,29 @@ func newPendingTallies(spec *Spec, session *Session) *pendingTallies {
 		spec: spec, session: session, headers: newHeaderDecoder(session),
 		rows: make(map[string]*pendingRow), processes: make(map[wireProcessRow]*pendingProcess),
 	}
-	p.setTime()
+	p.next = p.now()
 	return p
 }
 
-// setTime makes the end of the last stretch of time the beginning of the next.
-func (p *pendingTallies) setTime() {
-	p.from = p.until
-	p.untilNs = p.session.Clock.Now()
-	p.offset = p.session.Clock.Offset(p.untilNs)
-	p.until = time.Unix(0, int64(p.untilNs)+p.offset).UTC()
-	if p.from.IsZero() || p.from.After(p.until) { // at first, and after a step of the clock
+// turning notes the moment before the ledger is turned: from then on events may count in the other half, which is
+// drained the next time.
+func (p *pendingTallies) turning() { p.from, p.next = p.next, p.now() }
+
+// begin opens the entry of what a drain brings: what happened since the turn before until now, when nothing fills the
+// half any more. A clock that was stepped does not make it end before it began.
+func (p *pendingTallies) begin() {
+	p.until = p.now()
+	if p.from.After(p.until) {
 		p.from = p.until
 	}
+	p.rowsLastTime = 0
 }
 
-// begin opens the entry of what one drain brings.
-func (p *pendingTallies) begin() {
-	p.setTime()
-	p.rowsLastTime = 0
+// now reads the clocks.
+func (p *pendingTallies) now() time.Time {
+	p.untilNs = p.session.Clock.Now()
+	p.offset = p.session.Clock.Offset(p.untilNs)
+	return time.Unix(0, int64(p.untilNs)+p.offset).UTC()
 }
 
 func (p *pendingTallies) addRow(key []byte, perCPU []wireTally) {
@@ -84,6 +94,10 @@ func (p *pendingTallies) addDistribution(key []byte, values []wireDistribution) 
 func (p *pendingTallies) addProcess(key []byte, values []uint64) {
 	process := head[wireProcessRow](key)
 	known := p.processes[process]
+	if known == nil && len(p.processes) >= maxPending {
+		p.addLack(0, values[0])
+		return
+	}
 	if known == nil {
 		known = &pendingProcess{from: p.from}
 		p.processes[process] = known
@@ -98,8 +112,9 @@ func (p *pendingTallies) addLack(nameless, ownerless uint64) {
 }
 
 func (p *pendingTallies) addOverflow(kind uint32, before, now *wireTally) {
-	if n := now.Count - before.Count; n > 0 {
-		p.addRow(p.spec.Kind(kind), []wireTally{{Count: n, Sum: now.Sum - before.Sum}})
+	// The two are not read at one moment: a sum may grow a drain later than its count.
+	if more := (wireTally{now.Count - before.Count, now.Sum - before.Sum}); more != (wireTally{}) {
+		p.addRow(p.spec.Kind(kind), []wireTally{more})
 	}
 }
 
@@ -114,9 +129,13 @@ func (p *pendingTallies) addSpill(kind uint32, before, now *wireDistribution) {
 	}
 }
 
-// row returns the pending row of a key, which may be a new one.
+// row returns the pending row of a key, which may be a new one. Where too many wait it is that of nobody: there are few.
 func (p *pendingTallies) row(key []byte) *pendingRow {
 	row := p.rows[string(key)]
+	if row == nil && len(p.rows) >= maxPending {
+		key = slices.Concat(make([]byte, unsafe.Sizeof(wireRowOwner{})), key[unsafe.Sizeof(wireRowOwner{}):])
+		row = p.rows[string(key)]
+	}
 	if row == nil {
 		row = &pendingRow{from: p.from}
 		p.rows[string(key)] = row
@@ -133,13 +152,6 @@ func (p *pendingTallies) handOn(send func(BPFEvent) bool) (left, unreadable uint
 			p.lacking = lack{}
 		}
 	}
-	for process, pending := range p.processes {
-		event := p.processEvent(&process, pending)
-		if event != nil && !send(event) {
-			continue // its rows tell the sum; what is left here is no event of its own
-		}
-		delete(p.processes, process)
-	}
 	for key, pending := range p.rows {
 		event, rowErr := p.spec.Row(p.rowTally(key, pending), []byte(key))
 		if rowErr != nil {
@@ -149,6 +161,13 @@ func (p *pendingTallies) handOn(send func(BPFEvent) bool) (left, unreadable uint
 			continue
 		}
 		delete(p.rows, key)
+	}
+	for process, pending := range p.processes {
+		event := p.processEvent(&process, pending)
+		if event != nil && !send(event) {
+			continue // its rows tell the sum; what is left here is no event of its own
+		}
+		delete(p.processes, process)
 	}
 	return left, unreadable, err
 }

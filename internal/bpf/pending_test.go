@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 	"unsafe"
@@ -63,6 +64,7 @@ func (t *taker) take(event BPFEvent) bool {
 
 func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	p := waiting()
+	p.turning()
 	p.begin()
 	began := p.from
 	p.addRow(keyOf("curl", 1), []wireTally{{Count: 2, Sum: 20}, {Count: 1, Sum: 10}})
@@ -71,6 +73,7 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	if left, unreadable, err := p.handOn((&taker{}).take); left != 3 || unreadable != 0 || err != nil {
 		t.Errorf("%d left, %d unreadable, %v, want 3 left", left, unreadable, err)
 	}
+	p.turning()
 	p.begin()
 	p.addRow(keyOf("curl", 1), []wireTally{{Count: 4, Sum: 1}})
 	p.addDistribution(keyOf("curl", 1), []wireDistribution{{SumNs: 5e8, Slots: [distributionSlots]uint64{0: 1, 3: 1, distributionSlots - 1: 1}}})
@@ -79,7 +82,7 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	if left, _, _ := p.handOn(to.take); left != 0 || len(to.taken) != 2 {
 		t.Fatalf("%d left, taken %+v", left, to.taken)
 	}
-	process, row := to.taken[0].(*ProcessTally), to.taken[1].(*told)
+	row, process := to.taken[0].(*told), to.taken[1].(*ProcessTally)
 	if process.Tally() != 7 || process.PID != 7 || process.Command != "curl" || !process.ProcessOnly() || process.GetEventType() != "told" {
 		t.Errorf("process %+v", process)
 	}
@@ -101,6 +104,7 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 
 func TestTheOverflowIsToldByItsGrowth(t *testing.T) {
 	p := waiting()
+	p.turning()
 	p.begin()
 	p.addOverflow(3, &wireTally{Count: 5, Sum: 50}, &wireTally{Count: 7, Sum: 80})
 	p.addOverflow(4, &wireTally{Count: 5}, &wireTally{Count: 5})
@@ -123,6 +127,7 @@ func TestTheOverflowIsToldByItsGrowth(t *testing.T) {
 
 func TestARowThatCannotBeReadIsLostAndNamed(t *testing.T) {
 	p := waiting()
+	p.turning()
 	p.begin()
 	p.addRow(keyOf("curl", 9), []wireTally{{Count: 4}})
 	p.addProcess(processOf("curl", 7, 9), []uint64{4})
@@ -135,9 +140,45 @@ func TestARowThatCannotBeReadIsLostAndNamed(t *testing.T) {
 // A clock that is stepped back does not make a stretch of time begin after its end.
 func TestAStretchOfTimeBeginsBeforeItEnds(t *testing.T) {
 	p := waiting()
-	p.until = time.Now().Add(time.Hour)
+	p.next = time.Now().Add(time.Hour)
+	p.turning()
 	p.begin()
 	if p.from.After(p.until) {
 		t.Errorf("from %s until %s", p.from, p.until)
+	}
+}
+
+// Whoever does not read for long finds what waits bounded: too many rows wait as that of nobody, too many processes as
+// what is told of none.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	p := waiting()
+	p.turning()
+	p.begin()
+	const more = 10
+	for i := range maxPending + more {
+		p.addRow(keyOf(strconv.Itoa(i), 1), []wireTally{{Count: 1}})
+		p.addProcess(processOf("curl", uint32(i+1), 0), []uint64{1})
+	}
+	if len(p.rows) != maxPending+1 || len(p.processes) != maxPending || p.tallied != maxPending+more {
+		t.Errorf("%d rows and %d processes wait for %d events", len(p.rows), len(p.processes), p.tallied)
+	}
+	if nobody := p.rows[string(keyOf("", 1))]; nobody == nil || nobody.count != more || p.lacking.ownerless != more {
+		t.Errorf("nobody has %+v, %d are of no process", nobody, p.lacking.ownerless)
+	}
+}
+
+// What only tells of others is no record.
+func TestALackIsNotKept(t *testing.T) {
+	storage := NewInMemoryStorage()
+	if err := storage.Store(&lack{part: part{BaseEvent: BaseEvent{Timestamp: uint64(time.Now().UnixNano())}}, eventType: "told", nameless: 3, ownerless: 4}); err != nil {
+		t.Fatal(err)
+	}
+	if kept, _ := storage.GetByType("told", time.Time{}); len(kept) != 0 || storage.Count(0, "", "", time.Time{}) != 0 {
+		t.Errorf("kept %+v, counted %d", kept, storage.Count(0, "", "", time.Time{}))
+	}
+	for pid, want := range map[uint32]uint64{0: 3, 7: 4} {
+		if a := storage.Accuracy(pid, "told", time.Now().Add(-time.Minute)); a.Unattributed != want {
+			t.Errorf("pid %d: %d unattributed, want %d", pid, a.Unattributed, want)
+		}
 	}
 }

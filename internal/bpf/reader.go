@@ -11,7 +11,7 @@ import (
 )
 
 // lookAgain is how long after an empty ring the reader looks once more before it sleeps until it is woken. Programs
-// wake it less often than they write: see ledger_submit in bpf/include/ledger.h, whose interval is shorter.
+// wake it less often than they write: see ring_submit in bpf/include/ring.h, whose interval is shorter.
 const lookAgain = 5 * time.Millisecond
 
 // readCounts is the user-space side of the ledger. The reader writes it, Status reads it.
@@ -73,14 +73,19 @@ func (p *Program) decode(headers *headerDecoder, sample []byte) (BPFEvent, error
 	return p.spec.Decode(base, sample)
 }
 
-// readerEnded is the failure of a running program: its hooks go, for nobody reads what they report.
+// readerEnded is the failure of a program whose ring cannot be read any more.
 func (p *Program) readerEnded(err error) {
-	p.mu.Lock()
-	object := p.object
-	p.mu.Unlock()
 	if errors.Is(err, os.ErrClosed) {
 		err = errors.New("the ring was closed")
 	}
+	p.senderEnded(err)
+}
+
+// senderEnded is the failure of a running program: its hooks go, for nobody brings out what they report.
+func (p *Program) senderEnded(err error) {
+	p.mu.Lock()
+	object := p.object
+	p.mu.Unlock()
 	err = fmt.Errorf("read program %s: %w", p.spec.Name, err)
 	p.fail(err)
 	p.log().Warn("program failed", "error", err)

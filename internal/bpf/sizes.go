@@ -63,9 +63,14 @@ func sizeMaps(spec *ebpf.CollectionSpec, cpus, budget uint64) {
 		if first == nil {
 			continue
 		}
-		one := *first
-		one.MaxEntries = 1
-		entries := uint32(min(left*share.percent/100/2/mapMemory(&one, cpus), uint64(share.max)))
+		room := left * share.percent / 100 / 2
+		entries := share.max
+		for one := *first; entries > share.min; entries -= entries / 16 {
+			one.MaxEntries = entries
+			if mapMemory(&one, cpus) <= room {
+				break
+			}
+		}
 		for _, half := range []string{"0", "1"} {
 			spec.Maps[share.name+half].MaxEntries = max(entries, share.min)
 		}
@@ -81,7 +86,9 @@ func mapMemory(m *ebpf.MapSpec, cpus uint64) uint64 {
 	switch m.Type {
 	case ebpf.PerCPUHash:
 		return table + entries*(element+key+pointer+value*cpus)
-	case ebpf.Hash, ebpf.LRUHash:
+	case ebpf.Hash: // and one element more for each CPU
+		return table + (entries+cpus)*(element+key+value)
+	case ebpf.LRUHash:
 		return table + entries*(element+key+value)
 	case ebpf.PerCPUArray:
 		return entries * (pointer + value*cpus)

@@ -65,6 +65,8 @@ type Stats struct {
 	Unattributed uint64
 	// Overflowed were counted without their owner or with little more than their kind: there was no room for one more row.
 	Overflowed uint64
+	// Spilled are durations that were measured with little more than their kind, likewise.
+	Spilled uint64
 	// LedgerRows is the number of rows that the last drain brought.
 	LedgerRows uint64
 	// Undecodable are samples that did not have the expected layout.

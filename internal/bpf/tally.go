@@ -87,11 +87,15 @@ type lack struct {
 
 var (
 	_ BPFEvent = (*lack)(nil)
+	_ Tallied  = (*lack)(nil)
 	_ Lacking  = (*lack)(nil)
 )
 
 // GetEventType implements BPFEvent.
 func (l *lack) GetEventType() string { return l.eventType }
+
+// Tally implements Tallied: what it tells of is counted elsewhere.
+func (l *lack) Tally() uint64 { return 0 }
 
 // Nameless implements Lacking.
 func (l *lack) Nameless() uint64 { return l.nameless }

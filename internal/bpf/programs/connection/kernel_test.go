@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -218,6 +219,43 @@ func TestGivenUpConnectIsCancelled(t *testing.T) {
 	}
 	if info, ok := e.ConnectionInfo(); !ok || info.ReturnCode == 0 {
 		t.Errorf("a connect that was given up is listed as %+v", info)
+	}
+}
+
+// A socket may be a connection, give it up and listen: its end is then no connection's.
+func TestASocketThatListensAfterAConnectionIsNone(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	srv := ns.StartHelper(t, "kt-server", "server", "127.0.0.1:0")
+	port := netip.MustParseAddrPort(srv.Line(t)).Port()
+	ns.Do(func() {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(port), Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+			t.Error(err)
+		}
+		if _, err := unix.Read(fd, make([]byte, 10)); err != nil {
+			t.Error(err)
+		}
+		if _, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&unix.RawSockaddrAny{})),
+			unix.SizeofSockaddrAny); errno != 0 { // of family AF_UNSPEC: disconnects
+			t.Error(errno)
+		}
+		if err := unix.Listen(fd, 1); err != nil {
+			t.Error(err)
+		}
+	})
+	recorder.Stop(t)
+	all := make(map[string]uint64)
+	for _, tally := range bpftest.Find(recorder, func(e *connection.Tally) bool { return strings.HasPrefix(e.Command, "connection") }) {
+		all[fmt.Sprint(tally.Role, " ", tally.Outcome)] += tally.N
+	}
+	if len(all) != 2 || all["client opened"] != 1 || all["client closed"] != 1 {
+		t.Errorf("counted %v, want one client's connection", all)
 	}
 }
 

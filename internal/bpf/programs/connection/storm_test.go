@@ -116,13 +116,13 @@ func TestConnectionsAtFullSpeedAreCountedToTheUnit(t *testing.T) {
 
 // Packets that arrive on another CPU interrupt the program there, and the kernel skips changes of state: they are made
 // up for. Where it runs no program at all for a while, as Linux 6.18 was seen to do, an end of a connection may be
-// missing all the same; then it is tried again.
+// missing all the same, one in a hundred at the worst that was seen; then it is tried again.
 func TestSkippedChangesOfStateAreMadeUpFor(t *testing.T) {
-	const attempts = 10
+	const attempts = 25
 	for range attempts {
 		exact := true
 		for what, n := range countAtFullSpeed(t, "3") {
-			if n > fullSpeed || n < fullSpeed*9/10 {
+			if n > fullSpeed || n < fullSpeed*97/100 {
 				t.Errorf("%s: %d, want %d", what, n, fullSpeed)
 			}
 			exact = exact && n == fullSpeed
@@ -221,7 +221,7 @@ func countAtFullSpeed(t *testing.T, steer string) map[string]uint64 {
 
 // settle returns once nothing has happened for a while: the last servers have read their FIN then.
 func (c *counter) settle() {
-	tick := time.NewTicker(300 * time.Millisecond)
+	tick := time.NewTicker(600 * time.Millisecond)
 	defer tick.Stop()
 	for before, now := uint64(0), uint64(1); before != now; <-tick.C {
 		before, now = now, c.program.Status().Stats.Seen
