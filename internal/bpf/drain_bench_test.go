@@ -94,8 +94,9 @@ const emulatedCPUs = 64
 // BenchmarkDrainFullLedgerFor64CPUs drains maps of the size that a machine with 64 possible CPUs has, where there are
 // fewer. contiguous is the whole drain with plain values as large as those of 64 CPUs: as many bytes and additions as
 // there, but the kernel finds them in one place, so it is too fast. scattered has as many values of a CPU, each in its own
-// place, on the CPUs that there are, and adds them to one row: as many places as there, but the kernel has to find a key
-// for each few of them, so it is too slow. Neither waits for programs, which does not depend on what is in the ledger.
+// place, on the CPUs that there are: as many places as there, but the kernel has to find a key for each few of them, which
+// is too slow; it adds all to one row of pending tallies, which is too fast by what those rows take. Neither waits for
+// running programs, as a real drain does.
 func BenchmarkDrainFullLedgerFor64CPUs(b *testing.B) {
 	requireBPF(b)
 	for name, path := range drained {
