@@ -14,7 +14,7 @@ PATH=$PATH:/usr/sbin:/sbin
 # or does not have is passed over: tests say what they lack.
 wanted="crc32c_generic crc32c_intel nf_tables nft_counter nft_ct nft_limit nft_numgen nft_quota nft_log nft_reject_ipv4
 	nft_reject_ipv6 nft_reject_inet veth dummy bridge sch_netem sch_ingress tcp_diag udp_diag raw_diag"
-tools="nft ip sysctl ss"
+tools="nft ip sysctl ss sh mount umount"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
