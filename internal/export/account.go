@@ -33,7 +33,8 @@ type LogStatus struct {
 // MetricStatus counts the exports of all metrics at one time.
 type MetricStatus struct {
 	Exported uint64
-	// Failed exports by cause. Under cumulative temporality the next export makes up for them.
+	// Failed exports by cause. The next export makes up for what events measured meanwhile, unless the collector
+	// answered that it never takes it.
 	Failed map[string]uint64
 	// Failing is why the last export failed, "" if it did not.
 	Failing string

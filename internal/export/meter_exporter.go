@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,10 +12,11 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// metricExporter counts what became of another exporter's exports. It keeps failures from the SDK, which would send
-// them to the process-wide error handler.
+// metricExporter counts what became of another exporter's exports and tells the producer of their series what need not
+// be told again. It keeps failures from the SDK, which would send them to the process-wide error handler.
 type metricExporter struct {
 	sdkmetric.Exporter
+	series *producer
 	health health
 
 	mu     sync.Mutex
@@ -22,15 +24,17 @@ type metricExporter struct {
 	last   error
 }
 
-func newMetricExporter(d destination, o Options) *metricExporter {
+func newMetricExporter(d destination, o Options, series *producer) *metricExporter {
 	return &metricExporter{
 		Exporter: d.metrics,
+		series:   series,
 		health:   health{log: o.Log.With("destination", d.name, "signal", "metrics"), reach: d.reach},
 		status:   MetricStatus{Failed: map[string]uint64{}},
 	}
 }
 
-// Export exports and enters the result. It always returns nil.
+// Export exports and enters the result. It always returns nil. What it exports is the producer's last collection, as
+// the reader collects and exports by turns.
 func (e *metricExporter) Export(ctx context.Context, metrics *metricdata.ResourceMetrics) error {
 	err := e.Exporter.Export(ctx, oneScope(metrics))
 	if err != nil {
@@ -44,8 +48,28 @@ func (e *metricExporter) Export(ctx context.Context, metrics *metricdata.Resourc
 		e.status.Exported++
 	}
 	e.mu.Unlock()
+	if settled(err) {
+		e.series.acknowledge()
+	}
 	e.health.report(err)
 	return nil
+}
+
+// settled tells whether an export need not be made up for: the destination took it, or answered that it never will, to
+// these points or to any metrics. To send them again would get the same answer, with requests that grow, and series
+// that wait for another one would fill the table for good. Who cannot be reached, is overloaded or does not accept the
+// credentials has decided nothing on what it was sent.
+func settled(err error) bool {
+	if err == nil {
+		return true
+	}
+	switch causeOf(err) {
+	case causeRejected, "400", "404", "413", "invalid_argument", "unimplemented":
+		return true
+	case "resource_exhausted": // too large; if the collector had asked for patience, the time would have run out
+		return !errors.Is(err, context.DeadlineExceeded)
+	}
+	return false
 }
 
 // oneScope joins the metrics of one scope. A reader appends what a producer returns as a scope of its own, although

@@ -97,6 +97,7 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 	}
 	res := newResource(o)
 	p.logs = &logAdapter{now: o.now}
+	producers := series.producers[1:]
 	for _, d := range to {
 		out := outlet{name: d.name, reach: d.reach}
 		if d.logs != nil {
@@ -104,11 +105,12 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 			p.logs.queues = append(p.logs.queues, out.logs)
 		}
 		if d.metrics != nil {
-			out.metrics = newMetricExporter(d, o)
+			out.metrics = newMetricExporter(d, o, producers[0])
+			producers = producers[1:]
 		}
 		p.outlets = append(p.outlets, out)
 	}
-	p.meters = newMeterProvider(res, p.readers(o, exposition, series)...)
+	p.meters = newMeterProvider(res, p.readers(o, exposition)...)
 	if err := p.observe(o, series); err != nil {
 		return nil, errors.Join(err, p.Shutdown(context.Background()))
 	}
@@ -126,12 +128,12 @@ func formsOf(to []destination) []form {
 	return forms
 }
 
-// readers returns the exposition and a reader for each destination, in the order of formsOf.
-func (p *Pipeline) readers(o Options, exposition sdkmetric.Reader, series *seriesTable) []sdkmetric.Reader {
+// readers returns the exposition and a reader for each destination.
+func (p *Pipeline) readers(o Options, exposition sdkmetric.Reader) []sdkmetric.Reader {
 	readers := []sdkmetric.Reader{exposition}
 	for _, out := range p.outlets {
 		if out.metrics != nil {
-			readers = append(readers, newPeriodicReader(o, out.metrics, series.producers[len(readers)]))
+			readers = append(readers, newPeriodicReader(o, out.metrics, out.metrics.series))
 		}
 	}
 	return readers

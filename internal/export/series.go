@@ -24,7 +24,7 @@ type seriesTable struct {
 	now       func() time.Time
 	log       *slog.Logger
 	producers []*producer
-	awaited   []int // the producers that must have reported a series before it may leave
+	awaited   []int // the producers that must have delivered a series before it may leave
 
 	// known belongs to the goroutine that adds. It has nil for a metric that is left out. Metrics are variables of
 	// programs, so there are as many as their sources name.
@@ -44,7 +44,7 @@ func newSeriesTable(o Options, forms ...form) *seriesTable {
 	}
 	began := o.now()
 	for i, f := range forms {
-		t.producers = append(t.producers, &producer{table: t, index: i, form: f, previous: began})
+		t.producers = append(t.producers, &producer{table: t, index: i, form: f, since: began})
 		if f.awaited {
 			t.awaited = append(t.awaited, i)
 		}

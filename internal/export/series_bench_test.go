@@ -31,7 +31,7 @@ func BenchmarkHandleKnownSeries(b *testing.B) {
 	}
 }
 
-// BenchmarkCollect is one collection of 2,000 series of which all have changed.
+// BenchmarkCollect is one collection of 2,000 series of which all have changed, and its acknowledgement.
 func BenchmarkCollect(b *testing.B) {
 	delta := formFor(TemporalityDelta, false)
 	exponential := formFor(TemporalityDelta, true)
@@ -62,6 +62,7 @@ func BenchmarkCollect(b *testing.B) {
 				if _, err := table.producers[0].Produce(b.Context()); err != nil {
 					b.Fatal(err)
 				}
+				table.producers[0].acknowledge()
 			}
 		})
 	}

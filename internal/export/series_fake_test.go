@@ -62,8 +62,15 @@ func formFor(temporality string, exponential bool) form {
 	return formOf(&asking{temporality: temporalitySelector(temporality), aggregation: aggregationSelector(exponential)})
 }
 
-// collect returns what the producer tells, by name.
+// collect returns what the producer tells, by name, and has it delivered.
 func collect(tb testing.TB, p *producer) map[string]metricdata.Metrics {
+	tb.Helper()
+	defer p.acknowledge()
+	return collectOnly(tb, p)
+}
+
+// collectOnly returns what the producer tells, by name.
+func collectOnly(tb testing.TB, p *producer) map[string]metricdata.Metrics {
 	tb.Helper()
 	scopes, err := p.Produce(tb.Context())
 	if err != nil {

@@ -25,7 +25,7 @@ type series struct {
 	hash   uint64
 	start  time.Time
 	total  total
-	told   []total // of total, what each delta reader has reported, by the number of its producer
+	told   []total // of total, what was delivered to each delta reader, by the number of its producer
 
 	added    time.Time // when something was last added to it
 	turn     uint64    // which of the family's additions that was
@@ -53,9 +53,9 @@ type family struct {
 	byHash     map[uint64]*series
 	list       []*series
 	overflow   *series
-	overflowed uint64 // measurements
-	turns      uint64 // additions
-	reported   []uint64
+	overflowed uint64   // measurements
+	turns      uint64   // additions
+	reported   []uint64 // the additions that were delivered to each reader
 	recent     recency
 	left       [leftPlaces]time.Time
 }

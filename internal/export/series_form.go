@@ -18,11 +18,12 @@ const (
 
 // form is how one reader is told metrics. Its zero value is that of the Prometheus exposition.
 type form struct {
-	// deltaCounters and deltaHistograms tell what was added since the reader's collection before, instead of since the
-	// start of a series. Up-down counters are cumulative under every preference of the specification.
+	// deltaCounters and deltaHistograms tell what was added since the reader's last acknowledged collection, instead
+	// of since the start of a series. Up-down counters are cumulative under every preference of the specification.
 	deltaCounters, deltaHistograms bool
 	histograms                     histogramForm
-	// awaited is a reader that is sure to come. A series stays until it has; a scrape may never come.
+	// awaited is a reader that is sure to come and says what was delivered. A series stays until it was; a scrape may
+	// never come.
 	awaited bool
 }
 

@@ -37,6 +37,8 @@ func (f *family) distributions(c *collection) iter.Seq2[*series, *telemetry.Dist
 					continue
 				}
 				distribution = &added
+				c.deliver(delivery{series: s, added: &addition{
+					count: added.Count, zero: added.Zero, buckets: trimmed(&added), sum: s.total.distribution.Sum}})
 			}
 			if !yield(s, distribution) {
 				return
@@ -45,12 +47,12 @@ func (f *family) distributions(c *collection) iter.Seq2[*series, *telemetry.Dist
 	}
 }
 
-// untold puts into added what the reader was not told yet and enters it as told. Without any it returns false.
+// untold puts into added what was not delivered to the reader yet. Without any it returns false.
 func (s *series) untold(reader int, added *telemetry.Distribution) bool {
 	total, told := s.total.distribution, s.told[reader].distribution
 	if told == nil {
-		told = new(telemetry.Distribution)
-		s.told[reader].distribution = told
+		*added = *total
+		return total.Count > 0
 	}
 	if total.Count == told.Count {
 		return false
@@ -59,7 +61,6 @@ func (s *series) untold(reader int, added *telemetry.Distribution) bool {
 	for i, n := range total.Buckets {
 		added.Buckets[i] = n - told.Buckets[i]
 	}
-	*told = *total
 	return true
 }
 

@@ -58,8 +58,8 @@ func (f *family) touch(s *series, now time.Time) {
 	}
 }
 
-// leave lets the idle series go. The longest idle one stands for the rest: if a reader has not reported what was added
-// to it, none has of those that were added to later.
+// leave lets the idle series go. The longest idle one stands for the rest: if what was added to it was not
+// delivered to a reader, nothing was of those that were added to later.
 func (f *family) leave(now time.Time) {
 	for s := f.recent.oldest; s != nil && f.mayLeave(s, now); s = f.recent.oldest {
 		f.remove(s)
@@ -67,7 +67,7 @@ func (f *family) leave(now time.Time) {
 	}
 }
 
-// mayLeave tells whether the series is idle and every reader that will come has reported it.
+// mayLeave tells whether the series is idle and it was delivered to every reader that will come.
 func (f *family) mayLeave(s *series, now time.Time) bool {
 	if now.Sub(s.added) < seriesIdle {
 		return false

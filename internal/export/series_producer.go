@@ -17,22 +17,25 @@ type producer struct {
 	index int // among the table's producers
 	form  form
 
-	mu       sync.Mutex
-	previous time.Time // of the collection before, at first of the table's beginning
+	mu          sync.Mutex
+	since       time.Time   // of the last collection that was acknowledged, at first of the table's beginning
+	outstanding *collection // the last one, nil once it is acknowledged
 }
 
 var _ sdkmetric.Producer = (*producer)(nil)
 
-// Produce returns all metrics that have something to tell. Each call ends an interval of delta temporality.
+// Produce returns all metrics that have something to tell. An interval of delta temporality ends with the collection
+// that is acknowledged: until then the next one tells what this one did, and more.
 func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := collection{reader: p.index, form: p.form, since: p.previous, now: p.table.now()}
-	p.previous = c.now
 	families := p.table.all()
+	c := &collection{reader: p.index, form: p.form, since: p.since, now: p.table.now(),
+		reports: make([]report, 0, len(families))}
+	p.outstanding = c
 	metrics := make([]metricdata.Metrics, 0, len(families))
 	for _, f := range families {
-		if data := f.collect(&c); data != nil {
+		if data := f.collect(c); data != nil {
 			metrics = append(metrics, metricdata.Metrics{
 				Name: f.metric.Name, Description: f.metric.Description, Unit: f.metric.Unit, Data: data})
 		}
@@ -47,8 +50,9 @@ func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 type collection struct {
 	reader int
 	form   form
-	// since is when the reader's collection before was.
+	// since is when the reader's last acknowledged collection was.
 	since, now time.Time
+	reports    []report
 }
 
 // start returns the start of what is told of a series. A clock that was stepped back must not make it end before that.
@@ -63,10 +67,11 @@ func (c *collection) start(s *series, delta bool) time.Time {
 	return start
 }
 
-// collect returns the metric's points, nil if there are none, and then lets idle series go.
+// collect returns the metric's points, nil if there are none, and then lets idle series go that wait for nobody.
 func (f *family) collect(c *collection) metricdata.Aggregation {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	c.reports = append(c.reports, report{family: f, turns: f.turns})
 	var data metricdata.Aggregation
 	switch f.metric.Kind {
 	case telemetry.Histogram:
@@ -76,7 +81,6 @@ func (f *family) collect(c *collection) metricdata.Aggregation {
 	default:
 		data = f.sum(c)
 	}
-	f.reported[c.reader] = f.turns
 	f.leave(c.now)
 	return data
 }
@@ -87,12 +91,11 @@ func (f *family) sum(c *collection) metricdata.Aggregation {
 	for _, s := range f.list {
 		value := s.total.value
 		if delta {
-			told := &s.told[c.reader]
-			value -= told.value
-			told.value = s.total.value
+			value -= s.told[c.reader].value
 			if value == 0 {
 				continue
 			}
+			c.deliver(delivery{series: s, value: s.total.value})
 		}
 		points = append(points, metricdata.DataPoint[int64]{
 			Attributes: s.set, StartTime: c.start(s, delta), Time: c.now, Value: value})
