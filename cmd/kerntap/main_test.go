@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,6 +73,19 @@ func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, diagnostics bytes.Buffer
 	code = run(t.Context(), environment{stdout: &out, stderr: &diagnostics}, args)
 	return code, out.String(), diagnostics.String()
+}
+
+// The SDK would add what these variables say to the resources of observed containers.
+func TestTheSDKDoesNotSeeTheEnvironment(t *testing.T) {
+	for _, name := range []string{"OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"} {
+		t.Setenv(name, "leaked=leaked")
+	}
+	all := takeEnvironment()
+	for _, name := range []string{"OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"} {
+		if os.Getenv(name) != "" || !slices.Contains(all, name+"=leaked=leaked") {
+			t.Errorf("%s is %q for the SDK, and taken from %v", name, os.Getenv(name), all)
+		}
+	}
 }
 
 func TestBadCommandLinesAreRefusedWithOneLine(t *testing.T) {

@@ -99,7 +99,7 @@ func newCollectorLogs(o Options, to *OTLP, reach *reachability) (*collectorLogs,
 
 // newCollectorMetrics returns the exporter of metrics, with what watches its requests around it.
 func newCollectorMetrics(o Options, to *OTLP, reach *reachability) (*collectorMetrics, error) {
-	c := &collectorMetrics{requests: newRequests(to, reach)}
+	c := &collectorMetrics{requests: newRequests(to, reach), limit: maxRequest}
 	var err error
 	if to.Protocol == ProtocolGRPC {
 		c.Exporter, err = newGRPCMetrics(o, to, c.requests)

@@ -20,7 +20,7 @@ import (
 // newGRPCLogs gives every option, so that none is left for the SDK to find in the environment.
 func newGRPCLogs(o Options, to *OTLP, r *requests) (sdklog.Exporter, error) {
 	return otlploggrpc.New(context.Background(),
-		otlploggrpc.WithEndpoint(to.Endpoint),
+		otlploggrpc.WithEndpoint(to.target()),
 		otlploggrpc.WithTLSCredentials(grpcCredentials(to)),
 		otlploggrpc.WithHeaders(to.Headers),
 		otlploggrpc.WithTimeout(0),        // the requests and the whole export have their own
@@ -34,7 +34,7 @@ func newGRPCLogs(o Options, to *OTLP, r *requests) (sdklog.Exporter, error) {
 
 func newGRPCMetrics(o Options, to *OTLP, r *requests) (sdkmetric.Exporter, error) {
 	options := []otlpmetricgrpc.Option{
-		otlpmetricgrpc.WithEndpoint(to.Endpoint),
+		otlpmetricgrpc.WithEndpoint(to.target()),
 		otlpmetricgrpc.WithTLSCredentials(grpcCredentials(to)),
 		otlpmetricgrpc.WithHeaders(to.Headers),
 		otlpmetricgrpc.WithTimeout(0),
@@ -48,6 +48,14 @@ func newGRPCMetrics(o Options, to *OTLP, r *requests) (sdkmetric.Exporter, error
 		options = append(options, otlpmetricgrpc.WithCompressor("gzip"))
 	}
 	return otlpmetricgrpc.New(context.Background(), options...)
+}
+
+// target is the endpoint as gRPC takes it: without its scheme, a host named dns or unix would be taken for one.
+func (c *OTLP) target() string {
+	if strings.HasPrefix(c.Endpoint, "unix://") {
+		return c.Endpoint
+	}
+	return "dns:///" + c.Endpoint
 }
 
 func grpcCredentials(to *OTLP) credentials.TransportCredentials {
@@ -91,6 +99,9 @@ func (r *requests) intercept(ctx context.Context, method string, request, respon
 	}
 	code := status.Code(err)
 	r.cause = snakeCase(code.String())
+	if code == codes.DeadlineExceeded { // nobody answered: that is this end's own word
+		r.cause = causeUnavailable
+	}
 	if code == codes.Unavailable || code == codes.DeadlineExceeded {
 		r.reach.report(r, err)
 	} else {

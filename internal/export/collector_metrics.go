@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"errors"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -18,15 +19,30 @@ const (
 type collectorMetrics struct {
 	sdkmetric.Exporter
 	requests *requests
+	limit    int
 }
 
-// Export tries until the reader's timeout.
+// Export sends metrics in requests that are smaller than a collector takes at most, each until the reader's timeout. Once
+// the collector has taken one, what becomes of the others is no reason to send all of them again: deltas would count
+// twice.
 func (c *collectorMetrics) Export(ctx context.Context, metrics *metricdata.ResourceMetrics) error {
-	c.requests.begin()
-	if err := c.requests.result(ctx, c.Exporter.Export(ctx, metrics)); err != nil {
+	var errs []error
+	taken := false
+	for _, part := range parts(metrics, c.limit) {
+		c.requests.begin()
+		err := c.requests.result(ctx, c.Exporter.Export(ctx, part))
+		if err == nil {
+			taken = true
+			err = c.requests.rejection()
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err == nil || !taken {
 		return err
 	}
-	return c.requests.rejection()
+	return &causeError{cause: causeRejected, err: errors.Join(errs...)}
 }
 
 // Shutdown closes the connection.

@@ -24,7 +24,6 @@ func (q *queue) run(interval time.Duration) {
 		case <-ticker.C:
 			q.exportHeld(true)
 		case <-q.stop:
-			q.lastErr = nil
 			q.exportHeld(true)
 			q.err = errors.Join(q.lastErr, q.exporter.Shutdown(q.ctx))
 			return
@@ -67,9 +66,11 @@ func (q *queue) export(batch []pending) {
 	q.maker.forget()
 	if err != nil {
 		err = fmt.Errorf("export %d log records: %w", len(batch), err)
-		q.lastErr = err
 	}
 	q.mu.Lock()
+	if err != nil && q.closed { // what failed before the end has been told
+		q.lastErr = err
+	}
 	q.held -= len(batch)
 	q.status.enter(len(batch), err)
 	clear(batch) // a spare batch keeps no event alive
