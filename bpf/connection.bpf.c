@@ -8,8 +8,7 @@
  *
  * The kernel skips a program that is already running on the CPU, and a change of state may fall into such a moment. The
  * storage says how far a socket's life has been counted: what was skipped is made up for at its end, or at the latest
- * when the socket is destroyed, which is another hook. Connections that stay open are looked at by an iterator, which
- * user space runs when the kernel has skipped something. The changes on the way there, four of ten, are left alone: even
+ * when the socket is destroyed, which is another hook. The changes on the way there, four of ten, are left alone: even
  * looking at the storage would be a good part of their cost.
  */
 #include "include/kernel.h"
@@ -169,23 +168,6 @@ int BPF_PROG(connection_destroyed, struct sock *sk)
 	}
 	known->phase = PHASE_ENDED;
 	connection_report(sk, known, &end);
-	return 0;
-}
-
-/*
- * Looks at every socket whose owner is known. The hook runs before the kernel writes the new state down: a socket that
- * is established and not counted as that was skipped.
- */
-SEC("iter/bpf_sk_storage_map")
-int connection_look(struct bpf_iter__bpf_sk_storage_map *ctx)
-{
-	struct socket_owner *known = ctx->value;
-	struct sock *sk = ctx->sk;
-
-	if (!sk || !known || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TCP_ESTABLISHED)
-		return 0;
-	if (known->role && known->phase < PHASE_ESTABLISHED)
-		connection_make_up(sk, known);
 	return 0;
 }
 

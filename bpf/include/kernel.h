@@ -158,11 +158,6 @@ struct sock_exterr_skb {
 	struct sock_extended_err ee;
 };
 
-struct bpf_iter__bpf_sk_storage_map {
-	struct sock *sk;
-	void *value;
-};
-
 struct upid {
 	int nr;
 };

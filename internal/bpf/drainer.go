@@ -58,9 +58,6 @@ func (p *Program) drainLast(o *object, pending *pendingTallies) {
 }
 
 func (p *Program) drain(o *object, pending *pendingTallies) error {
-	if err := o.lookAtMissed(); err != nil {
-		p.log().Warn("cannot look for what was missed", "error", err)
-	}
 	err := o.ledger.drain(pending)
 	if err != nil {
 		p.log().Warn("cannot drain the ledger; what it holds goes with the next drain", "error", err)

@@ -20,8 +20,6 @@ type object struct {
 	collection *ebpf.Collection
 	reader     *ringbuf.Reader
 	ledger     *ledger
-	iterators  iterators
-	looked     uint64 // runs that had been missed when the iterators last looked; of the drainer
 
 	mu    sync.Mutex // a reader that fails detaches, perhaps while the program stops
 	links []link.Link
@@ -45,7 +43,7 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	if err != nil {
 		return nil, verifierWords(err)
 	}
-	o := &object{collection: collection, hooks: hooks, iterators: newIterators(spec, collection)}
+	o := &object{collection: collection, hooks: hooks}
 	if collection.Maps[eventsMap] == nil || collection.Maps[outcomesMap] == nil {
 		o.close()
 		return nil, fmt.Errorf("object lacks map %s or %s", eventsMap, outcomesMap)
@@ -65,9 +63,6 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 func hooksOf(spec *ebpf.CollectionSpec) []Hook {
 	var hooks []Hook
 	for _, name := range slices.Sorted(maps.Keys(spec.Programs)) {
-		if isIterator(spec.Programs[name].SectionName) {
-			continue
-		}
 		hooks = append(hooks, Hook{Program: name, Name: spec.Programs[name].SectionName})
 	}
 	return hooks
@@ -148,33 +143,15 @@ func (o *object) count(stats *Stats) error {
 		Filtered: outcomes.Filtered, Unattributed: outcomes.Unattributed, Overflowed: outcomes.Overflowed,
 		Spilled: outcomes.Spilled,
 	}
-	if stats.Missed, err = o.missed(); err != nil {
-		return err
-	}
-	stats.Seen = stats.Recorded + stats.Throttled + stats.Counted + stats.Lost + stats.Filtered + stats.Missed
-	return nil
-}
-
-// missed sums the runs that the kernel skipped.
-func (o *object) missed() (total uint64, err error) {
 	for name, program := range o.collection.Programs {
 		run, err := program.Stats()
 		if err != nil {
-			return 0, fmt.Errorf("read statistics of %s: %w", name, err)
+			return fmt.Errorf("read statistics of %s: %w", name, err)
 		}
-		total += run.RecursionMisses
+		stats.Missed += run.RecursionMisses
 	}
-	return total, nil
-}
-
-// lookAtMissed has the iterators look if something was missed since they did.
-func (o *object) lookAtMissed() error {
-	missed, err := o.missed()
-	if err != nil || missed == o.looked {
-		return err
-	}
-	o.looked = missed
-	return o.iterators.run()
+	stats.Seen = stats.Recorded + stats.Throttled + stats.Counted + stats.Lost + stats.Filtered + stats.Missed
+	return nil
 }
 
 // mapBytes returns the kernel memory of the object's maps, as far as the kernel tells.

@@ -148,7 +148,6 @@ const (
 	connectionMapSpill                = "spill"
 	connectionProgConnectionDestroyed = "connection_destroyed"
 	connectionProgConnectionError     = "connection_error"
-	connectionProgConnectionLook      = "connection_look"
 	connectionProgConnectionState     = "connection_state"
 	connectionVarDistributionBounds   = "distribution_bounds"
 	connectionVarDistributionNone     = "distribution_none"
@@ -211,7 +210,6 @@ type connectionSpecs struct {
 type connectionProgramSpecs struct {
 	ConnectionDestroyed *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
 	ConnectionError     *ebpf.ProgramSpec `ebpf:"connection_error"`
-	ConnectionLook      *ebpf.ProgramSpec `ebpf:"connection_look"`
 	ConnectionState     *ebpf.ProgramSpec `ebpf:"connection_state"`
 }
 
@@ -338,7 +336,6 @@ type connectionVariables struct {
 type connectionPrograms struct {
 	ConnectionDestroyed *ebpf.Program `ebpf:"connection_destroyed"`
 	ConnectionError     *ebpf.Program `ebpf:"connection_error"`
-	ConnectionLook      *ebpf.Program `ebpf:"connection_look"`
 	ConnectionState     *ebpf.Program `ebpf:"connection_state"`
 }
 
@@ -346,7 +343,6 @@ func (p *connectionPrograms) Close() error {
 	return _ConnectionClose(
 		p.ConnectionDestroyed,
 		p.ConnectionError,
-		p.ConnectionLook,
 		p.ConnectionState,
 	)
 }

@@ -35,10 +35,7 @@ func TestTheObjectHasItsHooks(t *testing.T) {
 		connectionProgConnectionError:     "tp_btf/inet_sk_error_report",
 		connectionProgConnectionDestroyed: "tp_btf/tcp_destroy_sock",
 	}
-	if look := programs[connectionProgConnectionLook]; look == nil || look.SectionName != "iter/bpf_sk_storage_map" {
-		t.Errorf("the iterator is %v", look)
-	}
-	if len(programs) != len(hooks)+1 {
+	if len(programs) != len(hooks) {
 		t.Errorf("programs %v", programs)
 	}
 	for name, section := range hooks {

@@ -134,54 +134,6 @@ func TestSkippedChangesOfStateAreMadeUpFor(t *testing.T) {
 	t.Errorf("in none of %d attempts every connection was counted", attempts)
 }
 
-// hold connects to args[0] args[1] times, says so and keeps the connections until its standard input ends.
-func hold(args []string, stdin io.Reader, stdout io.Writer) error {
-	n, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err
-	}
-	for range n {
-		conn, err := net.Dial("tcp", args[0])
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-	}
-	fmt.Fprintln(stdout, "done")
-	_, err = io.Copy(io.Discard, stdin)
-	return err
-}
-
-// A connection whose opening was skipped and that stays open is found by the iterator.
-func TestSkippedOpeningsOfLongConnectionsAreMadeUpFor(t *testing.T) {
-	const each, attempts = 500, 10
-	for range attempts {
-		ns := bpftest.NewNamespace(t)
-		ns.Steer(t, "3")
-		c := startCounter(t, func(*bpf.Session) {})
-		listening := ns.StartHelper(t, "kt-holder", "sink", "127.0.0.1:0").Line(t)
-		busy := ns.StartHelper(t, "kt-busy", "burst", listening, "2000", "rst")
-		callers := []*bpftest.Process{
-			ns.StartHelper(t, "kt-held", "hold", listening, strconv.Itoa(each)),
-			ns.StartHelper(t, "kt-held", "hold", listening, strconv.Itoa(each)),
-		}
-		for _, caller := range append(callers, busy) {
-			caller.Line(t)
-		}
-		c.settle()
-		stats := c.stop(t)
-		clients, servers := c.counts["kt-held client opened"], c.counts["kt-holder server opened"]
-		if clients > 2*each || servers > 2*each+2000 {
-			t.Fatalf("%d and %d were opened: too many", clients, servers)
-		}
-		if clients == 2*each && servers == 2*each+2000 && stats.Missed > 0 {
-			t.Logf("%d runs missed", stats.Missed)
-			return
-		}
-	}
-	t.Errorf("in none of %d attempts something was missed and every connection was counted", attempts)
-}
-
 // fullSpeed is how many connections each of four clients makes.
 const fullSpeed = 1500
 
