@@ -72,7 +72,7 @@ func hooksOf(spec *ebpf.CollectionSpec) []Hook {
 func verifierWords(err error) error {
 	var refused *ebpf.VerifierError
 	if errors.As(err, &refused) {
-		return fmt.Errorf("%w (verifier: %+3v)", err, refused)
+		return fmt.Errorf("%w (verifier: %-3v)", err, refused)
 	}
 	return err
 }
