@@ -28,7 +28,6 @@ type report struct {
 	Runs         bool            `json:"runs"`
 	Reason       string          `json:"reason,omitempty"`
 	Programs     []programReport `json:"programs"`
-	Missing      []string        `json:"missing"`
 }
 
 // programReport is what became of one program's trial.
@@ -38,13 +37,23 @@ type programReport struct {
 	Runs        bool         `json:"runs"`
 	Reason      string       `json:"reason,omitempty"`
 	Hooks       []hookReport `json:"hooks"`
-	MapBytes    uint64       `json:"map_bytes"`
+	// Probed are the reductions that the program could have, Reductions those that it has.
+	Probed     []string          `json:"probed"`
+	Reductions []reductionReport `json:"reductions"`
+	MapBytes   uint64            `json:"map_bytes"`
 }
 
 type hookReport struct {
 	Name   string `json:"name"`
 	Runs   bool   `json:"runs"`
 	Reason string `json:"reason,omitempty"`
+}
+
+type reductionReport struct {
+	Name   string `json:"name"`
+	Loses  string `json:"loses"`
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 func checkCommand(env environment) *cobra.Command {
@@ -91,7 +100,6 @@ func check(c config.Config) (report, error) {
 		Capabilities: append([]string{}, h.capabilities()...),
 		Lockdown:     h.privileges.Lockdown,
 		PossibleCPUs: h.features.PossibleCPUs,
-		Missing:      append([]string{}, h.reductions()...),
 	}
 	if h.usable != nil {
 		r.Reason = oneLine(h.usable)
@@ -136,9 +144,14 @@ func try(program *bpf.Program, unusable error) programReport {
 		Runs:        err == nil,
 		MapBytes:    status.MapBytes,
 		Hooks:       []hookReport{},
+		Probed:      append([]string{}, program.ReductionNames()...),
+		Reductions:  []reductionReport{},
 	}
 	if err != nil {
 		r.Reason = oneLine(err)
+	}
+	for _, reduction := range status.Reductions {
+		r.Reductions = append(r.Reductions, reductionReport(reduction))
 	}
 	hooks, hookErr := program.Hooks()
 	if hookErr != nil && r.Reason == "" {

@@ -24,17 +24,22 @@ func (r report) text() string {
 		if program.Reason != "" && program.Reason != r.Reason {
 			fmt.Fprintf(&b, "   why not: %s\n", program.Reason)
 		}
+		for _, reduction := range program.Reductions {
+			fmt.Fprintf(&b, "   ! without %s\n", reduction.text())
+		}
 		if program.Runs {
 			fmt.Fprintf(&b, "   maps: %d KiB in the kernel\n", program.MapBytes>>10)
 		}
 	}
-	if len(r.Missing) > 0 {
-		b.WriteString("\nmissing, and how to get it:\n")
-		for _, missing := range r.Missing {
-			fmt.Fprintf(&b, "   %s\n", missing)
-		}
-	}
 	return b.String()
+}
+
+// text says what is lost, why, and how to get it if there is a way.
+func (r reductionReport) text() string {
+	if r.Remedy == "" {
+		return r.Loses + ": " + r.Reason
+	}
+	return r.Loses + ": " + r.Remedy
 }
 
 func orNone(names []string) string {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,17 +12,12 @@ import (
 	"github.com/kerntap/kerntap/internal/kernel"
 )
 
-// symbolsPath is where the kernel shows the names of its functions.
-const symbolsPath = "/proc/kallsyms"
-
 // host is what the kernel and the privileges of this process allow.
 type host struct {
 	features   kernel.Features
 	privileges kernel.Privileges
 	// usable says why no program can run at all, nil if one may.
 	usable error
-	// locations says why the places of drops have no names, nil if they have.
-	locations error
 }
 
 func probeHost() (host, error) {
@@ -36,7 +30,6 @@ func probeHost() (host, error) {
 	if h.usable == nil {
 		h.usable = h.features.Usable()
 	}
-	_, h.locations = kernel.LoadSymbols(symbolsPath)
 	return h, nil
 }
 
@@ -67,23 +60,6 @@ func (h host) describe() string {
 		names = "no capability that helps"
 	}
 	return fmt.Sprintf("uid %d with %s", h.privileges.UID, names)
-}
-
-// reductions lists what kerntap does not see here and how to change that.
-func (h host) reductions() []string {
-	var missing []string
-	switch {
-	case h.usable != nil: // what is missing then is everything
-		return nil
-	case errors.Is(h.locations, kernel.ErrSymbolsHidden):
-		missing = append(missing, "names of drop locations: add the capability SYSLOG (and kernel.kptr_restrict below 2)")
-	case h.locations != nil:
-		missing = append(missing, "names of drop locations: "+oneLine(h.locations))
-	}
-	if h.privileges.Lockdown == "confidentiality" {
-		missing = append(missing, "packet drops: the kernel's lockdown mode confidentiality forbids reading packet headers")
-	}
-	return missing
 }
 
 // selfPID is kerntap's own process id as the kernel numbers it, 0 if the kernel does not tell.

@@ -25,7 +25,7 @@ func printStart(out io.Writer, h host, c config.Config, statuses []bpf.Status) {
 	rows := [][2]string{
 		{"scope", describeScope(c.Scope)},
 		{"privileges", h.describe()},
-		{"missing", orNothing(h.reductions())},
+		{"missing", orNothing(missing(statuses))},
 		{"telemetry", describeTelemetry(c)},
 		{"local API", describeAddress(c.Listen)},
 		{"try", "curl 127.0.0.1:1   (nobody listens there: the refused connection shows up below)"},
@@ -48,6 +48,17 @@ func programDetail(status bpf.Status) string {
 		}
 	}
 	return strings.Join(hooks, ", ")
+}
+
+// missing lists what the programs do not give here, and how to get it.
+func missing(statuses []bpf.Status) []string {
+	var all []string
+	for _, status := range statuses {
+		for _, reduction := range status.Reductions {
+			all = append(all, reductionReport(reduction).text())
+		}
+	}
+	return all
 }
 
 func describeScope(scope string) string {

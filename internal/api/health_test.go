@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"testing"
 
 	"github.com/kerntap/kerntap/internal/bpf"
@@ -85,6 +86,27 @@ func TestExporterDegradesHealthButNotReadiness(t *testing.T) {
 	options.Exporter = nil
 	if got := healthStatus(t, New(options).Handler()); got != "healthy" {
 		t.Errorf("health without an exporter is %q, want healthy", got)
+	}
+}
+
+func TestHealthNamesReductions(t *testing.T) {
+	options := fakeOptions()
+	options.Exporter = nil
+	reduced := bpf.Status{Name: "a", State: bpf.Running, Reductions: []bpf.Reduction{
+		{Name: "first", Loses: "this", Reason: "no such thing"},
+		{Name: "second", Loses: "that", Reason: "not allowed", Remedy: "allow it"}}}
+	options.Programs = func() []bpf.Status { return []bpf.Status{reduced} }
+	var health struct {
+		Status   string
+		Programs []struct{ Reductions []map[string]string }
+	}
+	if err := json.Unmarshal(ask(New(options).Handler(), "GET", "/health", "").Body.Bytes(), &health); err != nil {
+		t.Fatal(err)
+	}
+	want := []map[string]string{{"name": "first", "loses": "this", "reason": "no such thing"},
+		{"name": "second", "loses": "that", "reason": "not allowed", "remedy": "allow it"}}
+	if got := health.Programs[0].Reductions; health.Status != "healthy" || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s with %v, want healthy with %v: what a kernel does not give is no illness", health.Status, got, want)
 	}
 }
 

@@ -4,13 +4,14 @@ import "github.com/kerntap/kerntap/internal/bpf"
 
 // programForm is the JSON form of bpf.Status.
 type programForm struct {
-	Name        string      `json:"name"`
-	Description string      `json:"description,omitempty"`
-	State       string      `json:"state"`
-	Reason      string      `json:"reason,omitempty"`
-	Hooks       []hookForm  `json:"hooks"`
-	Counters    counterForm `json:"counters"`
-	MapBytes    uint64      `json:"map_bytes"`
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	State       string          `json:"state"`
+	Reason      string          `json:"reason,omitempty"`
+	Hooks       []hookForm      `json:"hooks"`
+	Reductions  []reductionForm `json:"reductions,omitempty"`
+	Counters    counterForm     `json:"counters"`
+	MapBytes    uint64          `json:"map_bytes"`
 }
 
 // hookForm is the JSON form of bpf.Hook.
@@ -19,6 +20,14 @@ type hookForm struct {
 	Program  string `json:"program"`
 	Attached bool   `json:"attached"`
 	Reason   string `json:"reason,omitempty"`
+}
+
+// reductionForm is the JSON form of bpf.Reduction.
+type reductionForm struct {
+	Name   string `json:"name"`
+	Loses  string `json:"loses"`
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // counterForm is the JSON form of bpf.Stats, field by field in the same order.
@@ -50,9 +59,18 @@ func newProgramForms(programs []bpf.Status) []programForm {
 			State:       p.State.String(),
 			Reason:      p.Reason,
 			Hooks:       newHookForms(p.Hooks),
+			Reductions:  newReductionForms(p.Reductions),
 			Counters:    counterForm(p.Stats),
 			MapBytes:    p.MapBytes,
 		}
+	}
+	return forms
+}
+
+func newReductionForms(reductions []bpf.Reduction) []reductionForm {
+	forms := make([]reductionForm, len(reductions))
+	for i, r := range reductions {
+		forms[i] = reductionForm(r)
 	}
 	return forms
 }

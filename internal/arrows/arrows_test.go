@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"internal/bpf/bpftest/vminit":       {},
 	"internal/bpf/bpftest/storm":        {},
 	"internal/bpf/programs":             {"internal/bpf", "internal/bpf/programs/connection", "internal/bpf/programs/packet_drop"},
-	"internal/bpf/programs/connection":  {"internal/bpf", "internal/telemetry"},
+	"internal/bpf/programs/connection":  {"internal/bpf", "internal/kernel", "internal/telemetry"},
 	"internal/bpf/programs/packet_drop": {"internal/bpf", "internal/kernel", "internal/telemetry"},
 	"internal/config":                   {},
 	"internal/export":                   {"internal/bpf", "internal/telemetry", "internal/workload"},

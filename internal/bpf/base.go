@@ -50,6 +50,7 @@ type Program struct {
 	reason   error
 	object   *object
 	hooks    []Hook
+	reduced  []Reduction
 	kernel   Stats // the kernel's side, as last read
 	maps     uint64
 	unhook   func() bool // undoes the watch over Start's context
@@ -128,6 +129,9 @@ func (p *Program) Load() error {
 			return fmt.Errorf("read object: %w", err)
 		}
 		p.setHooks(hooksOf(spec))
+		if err := p.findReductions(); err != nil {
+			return err
+		}
 		if p.spec.Prepare != nil {
 			if err := p.spec.Prepare(spec, p.log()); err != nil {
 				return err

@@ -121,6 +121,7 @@ func (p *Program) Status() Status {
 		State:       p.state,
 		Hooks:       p.hooks,
 		Stats:       stats,
+		Reductions:  p.reduced,
 		MapBytes:    p.maps,
 	}
 	if p.reason != nil {

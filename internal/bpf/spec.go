@@ -4,6 +4,8 @@ import (
 	"log/slog"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/kerntap/kerntap/internal/kernel"
 )
 
 // Spec is all that makes a program: the rest is common to all.
@@ -18,6 +20,9 @@ type Spec struct {
 	Object func() (*ebpf.CollectionSpec, error)
 	// Prepare, if not nil, sets the object's knobs before it is loaded. What the program does without it logs.
 	Prepare func(*ebpf.CollectionSpec, *slog.Logger) error
+	// Reductions are what the program gives only where the kernel and the privileges allow it. Those that are lost here
+	// are told by its status.
+	Reductions []kernel.Reduction
 	// Decode turns a sample into an event that embeds base. It is called from one goroutine and must not keep sample.
 	Decode func(base BaseEvent, sample []byte) (BPFEvent, error)
 	// Row makes an event, which embeds tally, of what a row of the ledger has counted. It is called from one goroutine,

@@ -85,8 +85,17 @@ type Status struct {
 	Reason string
 	Hooks  []Hook
 	Stats  Stats
+	// Reductions are what the program does not give here, as found when it was loaded.
+	Reductions []Reduction
 	// MapBytes is the memory of the program's maps in the kernel.
 	MapBytes uint64
+}
+
+// Reduction is something that a program does not give here: see kernel.Reduction.
+type Reduction struct {
+	// Name is for programs, Loses for people. Reason says why it is lost, Remedy how to get it, "" if there is no way on
+	// this kernel.
+	Name, Loses, Reason, Remedy string
 }
 
 // Reporter tells the truth about itself; programs implement it beside the contract.

@@ -131,6 +131,25 @@ func TestSelfTelemetryAddsUp(t *testing.T) {
 	}
 }
 
+func TestSelfTelemetryNamesReductions(t *testing.T) {
+	o, err := Options{Programs: func() []bpf.Status {
+		return []bpf.Status{
+			{Name: "whole"}, {Name: "reduced", Reductions: []bpf.Reduction{{Name: "first"}, {Name: "second"}}},
+		}
+	}}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o))
+	want := fmt.Sprint(map[string]int{
+		"kerntap.program.name=reduced,kerntap.reduction=first":  1,
+		"kerntap.program.name=reduced,kerntap.reduction=second": 1,
+	})
+	if got := fmt.Sprint(sums(got[telemetry.ProgramReductions.Name])); got != want {
+		t.Errorf("reductions: %s, want %s", got, want)
+	}
+}
+
 func TestSelfTelemetryTellsHowFullTheTableIsAndWhatWaits(t *testing.T) {
 	exporter, release := stall()
 	defer release()

@@ -15,6 +15,7 @@ import (
 type selfInstruments struct {
 	events, records metric.Int64ObservableCounter
 	up, rows        metric.Int64ObservableGauge
+	reductions      metric.Int64ObservableGauge
 }
 
 // observePrograms makes every reader of the meter ask the programs. The outcomes of kerntap.program.events add up to
@@ -29,7 +30,7 @@ func observePrograms(meter metric.Meter, programs func() []bpf.Status) error {
 			s.observe(o, status)
 		}
 		return nil
-	}, s.events, s.records, s.up, s.rows)
+	}, s.events, s.records, s.up, s.rows, s.reductions)
 	if err != nil {
 		return fmt.Errorf("register self-telemetry: %w", err)
 	}
@@ -46,7 +47,10 @@ func newSelfInstruments(meter metric.Meter) (s selfInstruments, err error) {
 	if s.up, err = newObservableGauge(meter, &telemetry.ProgramUp); err != nil {
 		return s, err
 	}
-	s.rows, err = newObservableGauge(meter, &telemetry.ProgramLedgerRows)
+	if s.rows, err = newObservableGauge(meter, &telemetry.ProgramLedgerRows); err != nil {
+		return s, err
+	}
+	s.reductions, err = newObservableGauge(meter, &telemetry.ProgramReductions)
 	return s, err
 }
 
@@ -79,4 +83,8 @@ func (s selfInstruments) observe(o metric.Observer, status bpf.Status) {
 	}
 	o.ObserveInt64(s.up, up, metric.WithAttributes(name))
 	o.ObserveInt64(s.rows, int64(status.Stats.LedgerRows), metric.WithAttributes(name))
+	for _, reduction := range status.Reductions {
+		o.ObserveInt64(s.reductions, 1,
+			metric.WithAttributes(name, attribute.String(telemetry.Reduction, reduction.Name)))
+	}
 }

@@ -36,6 +36,7 @@ const (
 	Outcome      = "kerntap.outcome"
 	Destination  = "kerntap.destination"
 	MetricName   = "kerntap.metric.name"
+	Reduction    = "kerntap.reduction"
 )
 
 // Values that more than one program uses.
@@ -102,6 +103,8 @@ var (
 		"Rows that a program's ledger held when it was last drained.", Gauge}
 	ProgramUp = Metric{"kerntap.program.up", "{program}",
 		"1 while a program reads events, 0 when it does not.", Gauge}
+	ProgramReductions = Metric{"kerntap.program.reductions", "{reduction}",
+		"What a program does not give on this kernel or with these privileges: 1 for each, by name.", Gauge}
 	SeriesActive = Metric{"kerntap.series.active", "{series}",
 		"Series that a metric of the observed workloads has.", Gauge}
 	SeriesOverflows = Metric{"kerntap.series.overflows", "{measurement}",

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/kernel"
 )
 
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wpadded -Werror" connection ../../../../bpf/connection.bpf.c -- -I../../../../bpf/include
@@ -70,5 +71,6 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		Row:         row,
 		Kind:        kindRow,
 		SpillKind:   spillRow,
+		Reductions:  []kernel.Reduction{kernel.SocketStorage, kernel.ContainerIDs},
 	}, storage, options...)
 }

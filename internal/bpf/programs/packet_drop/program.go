@@ -82,10 +82,11 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 			d.causes, t.causes = learned, learned
 			return err
 		},
-		Decode: d.decode,
-		Row:    t.row,
-		Kind:   kindRow,
-		Counts: t.counts,
+		Reductions: []kernel.Reduction{kernel.DropReasons, kernel.DropLocations, kernel.DropReceivers, kernel.PacketHeaders},
+		Decode:     d.decode,
+		Row:        t.row,
+		Kind:       kindRow,
+		Counts:     t.counts,
 	}, storage, options...)
 }
 

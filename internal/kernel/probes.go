@@ -1,0 +1,90 @@
+package kernel
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
+)
+
+// takesArguments returns nil if a tracepoint hands out at least so many arguments.
+func takesArguments(types *btf.Spec, tracepoint string, least int) error {
+	arguments, err := RawTracepointArgs(types, tracepoint)
+	if err != nil {
+		return err
+	}
+	if arguments < least {
+		return fmt.Errorf("the tracepoint %s has %d arguments, not %d: %w", tracepoint, arguments, least, ErrLacking)
+	}
+	return nil
+}
+
+// takesHelper returns nil if programs of a type may call a helper.
+func takesHelper(kind ebpf.ProgramType, helper asm.BuiltinFunc) error {
+	if err := features.HaveProgramHelper(kind, helper); err != nil {
+		return fmt.Errorf("call %v: %w", helper, err)
+	}
+	return nil
+}
+
+// storageTakesTracing returns nil if programs on a BTF tracepoint may look into the storage of sockets (Linux 5.11).
+func storageTakesTracing() error {
+	storage, err := ebpf.NewMap(&ebpf.MapSpec{
+		Name: "probe_storage", Type: ebpf.SkStorage, Flags: noPreallocation, KeySize: 4, ValueSize: 4,
+		Key: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Value: &btf.Int{Name: "unsigned int", Size: 4},
+	})
+	if err != nil {
+		return fmt.Errorf("create a map in the storage of sockets: %w", err)
+	}
+	defer storage.Close()
+	return loads(ebpf.ProgramSpec{
+		Name: "probe_storage", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "inet_sock_set_state",
+		Instructions: asm.Instructions{
+			asm.LoadMem(asm.R2, asm.R1, 0, asm.DWord), // the socket
+			asm.LoadMapPtr(asm.R1, storage.FD()),
+			asm.Mov.Imm(asm.R3, 0),
+			asm.Mov.Imm(asm.R4, 0),
+			asm.FnSkStorageGet.Call(),
+		},
+	})
+}
+
+// noPreallocation is BPF_F_NO_PREALLOC, which storage asks for.
+const noPreallocation = 1
+
+// loads returns nil if the kernel takes a program, whose return is added.
+func loads(spec ebpf.ProgramSpec) error {
+	spec.License = "Dual BSD/GPL"
+	spec.Instructions = append(spec.Instructions, asm.Mov.Imm(asm.R0, 0), asm.Return())
+	program, err := ebpf.NewProgram(&spec)
+	if err != nil {
+		return fmt.Errorf("load a program on %s: %w", spec.AttachTo, err)
+	}
+	return program.Close()
+}
+
+// symbolsShown returns nil if a file in the format of /proc/kallsyms shows the addresses of code. It reads the first of
+// them only: all are shown or none is.
+func symbolsShown(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open kernel symbols: %w", err)
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if s, ok := parseSymbol(lines.Bytes()); ok && s.address == 0 {
+			return ErrSymbolsHidden
+		} else if ok {
+			return nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read kernel symbols %s: %w", path, err)
+	}
+	return fmt.Errorf("no symbols of code in %s", path)
+}

@@ -1,0 +1,53 @@
+package kernel
+
+import (
+	"errors"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+)
+
+// symbolsPath is where the kernel shows the names of its functions.
+const symbolsPath = "/proc/kallsyms"
+
+// Reduction is something that a user does not get on some kernels or without some privilege, while the program that
+// would give it runs all the same, or fails for this very reason.
+//
+// To add one: name it below by what the user loses, with a probe that looks into BTF or tries (a version says nothing:
+// kernels are patched), and list it in the Reductions of the spec of each program that it is about. kerntap check,
+// /health, the start block and the metric kerntap.program.reductions then tell it wherever it is lost. A program that
+// does something else instead asks the same probe by Lost.
+type Reduction struct {
+	// Name is the value of the attribute kerntap.reduction: words joined by underscores.
+	Name string
+	// Loses says for people what is not seen.
+	Loses string
+	// Remedy says how to get it, and is "" where only another kernel has it.
+	Remedy string
+	// Lost returns nil where nothing is lost, else why it is. It is given the kernel's BTF and may load small programs and
+	// create small maps for a moment.
+	Lost func(types *btf.Spec) error
+}
+
+// ErrLacking is wrapped by the reason of a reduction where the kernel's BTF shows that the kernel does not have it.
+var ErrLacking = errors.New("this kernel does not have it")
+
+// The reductions, each with what it takes.
+var (
+	DropReasons = Reduction{"drop_reasons", "the reasons of packet drops", "",
+		func(types *btf.Spec) error { return takesArguments(types, "kfree_skb", 3) }}
+	DropReceivers = Reduction{"drop_receivers", "the process that a packet dropped before its socket took it was for", "",
+		func(types *btf.Spec) error { return takesArguments(types, "kfree_skb", 4) }}
+	DropLocations = Reduction{"drop_locations", "the names of drop locations",
+		"add the capability SYSLOG (and kernel.kptr_restrict below 2)",
+		func(*btf.Spec) error { return symbolsShown(symbolsPath) }}
+	PacketHeaders = Reduction{"packet_headers", "packet drops, whose packets' headers nothing may read",
+		"boot without lockdown mode confidentiality",
+		func(*btf.Spec) error { return takesHelper(ebpf.RawTracepoint, asm.FnProbeReadKernel) }}
+	ContainerIDs = Reduction{"container_ids", "the container and the pod of a process",
+		"boot without lockdown mode confidentiality",
+		func(*btf.Spec) error { return takesHelper(ebpf.RawTracepoint, asm.FnProbeReadKernelStr) }}
+	SocketStorage = Reduction{"socket_storage", "the owner of a socket, tied to the socket itself", "",
+		func(*btf.Spec) error { return storageTakesTracing() }}
+)
