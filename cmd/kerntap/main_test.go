@@ -130,7 +130,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("version: %d, %q", code, stdout)
 	}
 	code, stdout, _ := invoke(t)
-	for _, command := range []string{"run", "check", "ready", "version"} {
+	for _, command := range []string{"run", "check", "ready", "watch", "top", "version"} {
 		if !strings.Contains(stdout, "\n  "+command) {
 			t.Errorf("help (exit code %d) lacks %s:\n%s", code, command, stdout)
 		}

@@ -26,10 +26,11 @@ type Entry interface {
 	GetAllPacketDrops() map[uint32][]bpf.PacketDropInfo
 }
 
-// Events is a storage that can be asked for records and for how complete its answer is.
+// Events is a storage that can be asked for records, also as they come, and for how complete its answer is.
 type Events interface {
 	bpf.Querier
 	bpf.Covering
+	bpf.Following
 }
 
 // Options are what a Server asks and says. All functions must be safe for concurrent use and must not block.

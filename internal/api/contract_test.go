@@ -83,7 +83,7 @@ func methodRows() (rows []exchange) {
 		allowed string
 		paths   []string
 	}{
-		{onlyGet, "GET HEAD", []string{"/health", "/livez", "/readyz", "/metrics", "/api/programs", "/api/events"}},
+		{onlyGet, "GET HEAD", []string{"/health", "/livez", "/readyz", "/metrics", "/api/programs", "/api/events", "/api/follow"}},
 		{onlyPost, "POST", []string{"/api/connection-summary", "/api/packet-drop-summary"}},
 		{"Only GET and POST methods are allowed", "GET POST", []string{"/api/list-connections", "/api/list-packet-drops"}},
 	}
@@ -117,7 +117,7 @@ func TestHeadIsAnsweredLikeGetWithoutABody(t *testing.T) {
 	server := httptest.NewServer(New(fakeOptions()).Handler())
 	defer server.Close()
 	defer server.Client().CloseIdleConnections()
-	for _, path := range []string{"/", "/health", "/livez", "/readyz", "/metrics", "/api/programs", "/api/events"} {
+	for _, path := range []string{"/", "/health", "/livez", "/readyz", "/metrics", "/api/programs", "/api/events", "/api/follow"} {
 		response, err := server.Client().Head(server.URL + path)
 		if err != nil {
 			t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
-// eventForm is the JSON form of any event: what all have, and what those say that describe themselves.
-type eventForm struct {
+// Event is the JSON form of any event: what all have, and what those say that describe themselves.
+type Event struct {
 	Type      string    `json:"type"`
 	PID       uint32    `json:"pid"`
 	Command   string    `json:"command"`
@@ -20,8 +20,8 @@ type eventForm struct {
 	Attributes map[string]any `json:"attributes,omitempty"`
 }
 
-func newEventForm(event bpf.BPFEvent) eventForm {
-	form := eventForm{
+func newEventForm(event bpf.BPFEvent) Event {
+	form := Event{
 		Type:      event.GetEventType(),
 		PID:       event.GetPID(),
 		Command:   event.GetCommand(),

@@ -76,10 +76,10 @@ func (q eventQuery) completeAt(coverage bpf.Coverage) bool {
 	return !coverage.Since.After(q.since)
 }
 
-type eventsAnswer struct {
+type EventsAnswer struct {
 	// Events are the newest that match, newest first; Total counts all that match and are kept.
-	Events []eventForm `json:"events"`
-	Total  int         `json:"total"`
+	Events []Event `json:"events"`
+	Total  int     `json:"total"`
 	// Truncated says that the limit left events out.
 	Truncated bool `json:"truncated"`
 	// Complete says that nothing that was asked for is missing, neither through the limit nor in the storage.
@@ -107,8 +107,8 @@ func (s *Server) listEvents(r *http.Request) (any, error) {
 }
 
 // newEventsAnswer turns what is kept, oldest first, into the newest that match.
-func newEventsAnswer(kept []bpf.BPFEvent, q eventQuery) eventsAnswer {
-	answer := eventsAnswer{Events: []eventForm{}}
+func newEventsAnswer(kept []bpf.BPFEvent, q eventQuery) EventsAnswer {
+	answer := EventsAnswer{Events: []Event{}}
 	for i := range kept {
 		event := kept[len(kept)-1-i]
 		if !q.matches(event) {

@@ -112,6 +112,19 @@ func (f fakeEvents) filter(since time.Time, match func(bpf.BPFEvent) bool) (foun
 	return found, nil
 }
 
+// Follow numbers events by their place, from 1 on; one had left before the first.
+func (f fakeEvents) Follow(after uint64, limit int) ([]bpf.BPFEvent, bpf.Position) {
+	rest := f.kept[min(after, uint64(len(f.kept))):]
+	found := rest[:min(limit, len(rest))]
+	at := bpf.Position{Next: after + uint64(len(found)), More: len(found) < len(rest)}
+	if after == 0 {
+		at.Missed = 1
+	}
+	return found, at
+}
+
+func (f fakeEvents) Newest() uint64 { return uint64(len(f.kept)) }
+
 func (f fakeEvents) Coverage(eventType string) bpf.Coverage { return f.coverage[eventType] }
 
 // fakeOptions describe a kerntap in good health that has seen little.

@@ -11,7 +11,7 @@ type healthAnswer struct {
 	Status   string          `json:"status"`
 	Service  string          `json:"service"`
 	Version  string          `json:"version"`
-	Programs []programForm   `json:"programs"`
+	Programs []Program       `json:"programs"`
 	Exporter *ExporterStatus `json:"exporter,omitempty"`
 }
 
@@ -44,12 +44,12 @@ func allRunning(programs []bpf.Status) bool {
 	return len(programs) > 0
 }
 
-type programsAnswer struct {
-	Programs []programForm `json:"programs"`
-	Total    int           `json:"total"`
+type ProgramsAnswer struct {
+	Programs []Program `json:"programs"`
+	Total    int       `json:"total"`
 }
 
 func (s *Server) listPrograms(*http.Request) (any, error) {
 	forms := newProgramForms(s.options.Programs())
-	return programsAnswer{forms, len(forms)}, nil
+	return ProgramsAnswer{forms, len(forms)}, nil
 }

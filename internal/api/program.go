@@ -2,36 +2,36 @@ package api
 
 import "github.com/kerntap/kerntap/internal/bpf"
 
-// programForm is the JSON form of bpf.Status.
-type programForm struct {
-	Name        string          `json:"name"`
-	Description string          `json:"description,omitempty"`
-	State       string          `json:"state"`
-	Reason      string          `json:"reason,omitempty"`
-	Hooks       []hookForm      `json:"hooks"`
-	Reductions  []reductionForm `json:"reductions,omitempty"`
-	Counters    counterForm     `json:"counters"`
-	MapBytes    uint64          `json:"map_bytes"`
+// Program is the JSON form of bpf.Status.
+type Program struct {
+	Name        string      `json:"name"`
+	Description string      `json:"description,omitempty"`
+	State       string      `json:"state"`
+	Reason      string      `json:"reason,omitempty"`
+	Hooks       []Hook      `json:"hooks"`
+	Reductions  []Reduction `json:"reductions,omitempty"`
+	Counters    Counters    `json:"counters"`
+	MapBytes    uint64      `json:"map_bytes"`
 }
 
-// hookForm is the JSON form of bpf.Hook.
-type hookForm struct {
+// Hook is the JSON form of bpf.Hook.
+type Hook struct {
 	Name     string `json:"name"`
 	Program  string `json:"program"`
 	Attached bool   `json:"attached"`
 	Reason   string `json:"reason,omitempty"`
 }
 
-// reductionForm is the JSON form of bpf.Reduction.
-type reductionForm struct {
+// Reduction is the JSON form of bpf.Reduction.
+type Reduction struct {
 	Name   string `json:"name"`
 	Loses  string `json:"loses"`
 	Reason string `json:"reason"`
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// counterForm is the JSON form of bpf.Stats, field by field in the same order.
-type counterForm struct {
+// Counters is the JSON form of bpf.Stats, field by field in the same order.
+type Counters struct {
 	Seen         uint64 `json:"seen"`
 	Recorded     uint64 `json:"recorded"`
 	Throttled    uint64 `json:"throttled"`
@@ -50,35 +50,35 @@ type counterForm struct {
 	Delivered    uint64 `json:"delivered"`
 }
 
-func newProgramForms(programs []bpf.Status) []programForm {
-	forms := make([]programForm, len(programs))
+func newProgramForms(programs []bpf.Status) []Program {
+	forms := make([]Program, len(programs))
 	for i, p := range programs {
-		forms[i] = programForm{
+		forms[i] = Program{
 			Name:        p.Name,
 			Description: p.Description,
 			State:       p.State.String(),
 			Reason:      p.Reason,
 			Hooks:       newHookForms(p.Hooks),
 			Reductions:  newReductionForms(p.Reductions),
-			Counters:    counterForm(p.Stats),
+			Counters:    Counters(p.Stats),
 			MapBytes:    p.MapBytes,
 		}
 	}
 	return forms
 }
 
-func newReductionForms(reductions []bpf.Reduction) []reductionForm {
-	forms := make([]reductionForm, len(reductions))
+func newReductionForms(reductions []bpf.Reduction) []Reduction {
+	forms := make([]Reduction, len(reductions))
 	for i, r := range reductions {
-		forms[i] = reductionForm(r)
+		forms[i] = Reduction(r)
 	}
 	return forms
 }
 
-func newHookForms(hooks []bpf.Hook) []hookForm {
-	forms := make([]hookForm, len(hooks))
+func newHookForms(hooks []bpf.Hook) []Hook {
+	forms := make([]Hook, len(hooks))
 	for i, h := range hooks {
-		forms[i] = hookForm{Name: h.Name, Program: h.Program, Attached: h.Attached, Reason: h.Reason}
+		forms[i] = Hook{Name: h.Name, Program: h.Program, Attached: h.Attached, Reason: h.Reason}
 	}
 	return forms
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,20 +18,14 @@ const readyTime = 2 * time.Second
 // Ready asks the kerntap that listens at address (host:port or unix:///path) whether it is ready. It returns nil if so,
 // and otherwise an error of one line that says why not. It blocks for two seconds at most.
 func Ready(ctx context.Context, address string) error {
-	network, target, err := splitAddress(address)
+	transport, err := NewTransport(address)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w: give host:port, such as 127.0.0.1:4319, or unix:///path", address, err)
+		return err
 	}
+	transport.DisableKeepAlives = true
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	// No proxy: the answer must be this machine's. No redirect: whoever redirects is not kerntap.
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, target)
-		},
-		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: maxHeader,
-	}
+	// No redirect: whoever redirects is not kerntap.
 	client := http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

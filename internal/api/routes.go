@@ -51,6 +51,7 @@ func (s *Server) apiRoutes() []route {
 		{"/api/list-packet-drops", getAndPost, "List packet drops by pid", s.json(s.listPacketDrops)},
 		{"/api/programs", getOnly, "List the programs with their hooks and counters", s.json(s.listPrograms)},
 		{"/api/events", getOnly, "List events by type, pid, command and since, newest first", s.json(s.listEvents)},
+		{"/api/follow", getOnly, "List events as they came, after the position that was answered last", s.json(s.follow)},
 	}
 }
 

@@ -16,8 +16,8 @@ const module = "github.com/kerntap/kerntap/"
 
 // allowed lists, for every package of kerntap, the packages of kerntap that it may import.
 var allowed = map[string][]string{
-	"cmd/kerntap": {"internal/api", "internal/bpf", "internal/bpf/programs", "internal/config", "internal/export",
-		"internal/footprint", "internal/kernel"},
+	"cmd/kerntap": {"internal/api", "internal/bpf", "internal/bpf/programs", "internal/client", "internal/config",
+		"internal/export", "internal/footprint", "internal/kernel", "internal/live", "internal/top"},
 	"internal/api":                      {"internal/bpf", "internal/telemetry"},
 	"internal/arrows":                   {},
 	"internal/bpf":                      {"internal/kernel", "internal/telemetry", "internal/workload"},
@@ -27,11 +27,14 @@ var allowed = map[string][]string{
 	"internal/bpf/programs":             {"internal/bpf", "internal/bpf/programs/connection", "internal/bpf/programs/packet_drop"},
 	"internal/bpf/programs/connection":  {"internal/bpf", "internal/kernel", "internal/telemetry"},
 	"internal/bpf/programs/packet_drop": {"internal/bpf", "internal/kernel", "internal/telemetry"},
+	"internal/client":                   {"internal/api"},
 	"internal/config":                   {},
 	"internal/export":                   {"internal/bpf", "internal/telemetry", "internal/workload"},
 	"internal/footprint":                {},
 	"internal/kernel":                   {},
+	"internal/live":                     {"internal/api", "internal/client", "internal/telemetry"},
 	"internal/telemetry":                {},
+	"internal/top":                      {"internal/api", "internal/client", "internal/live"},
 	"internal/workload":                 {},
 	"examples/add-a-program":            {"internal/bpf", "internal/telemetry"},
 	"examples/demo":                     {},
@@ -42,7 +45,8 @@ var allowed = map[string][]string{
 var foreign = map[string][]string{
 	"go.opentelemetry.io/":    {"internal/export"},
 	"google.golang.org/":      {"internal/export"},
-	"github.com/prometheus/":  {"internal/export"},
+	"github.com/prometheus/":  {"internal/client", "internal/export"},
+	"charm.land/":             {"internal/top"},
 	"github.com/spf13/cobra":  {"cmd/kerntap"},
 	"go.yaml.in/yaml":         {"internal/config"},
 	"github.com/cilium/ebpf":  {"internal/bpf", "internal/bpf/programs/connection", "internal/bpf/programs/packet_drop", "internal/kernel", "internal/bpf/bpftest", "examples/add-a-program"},

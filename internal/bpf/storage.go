@@ -16,7 +16,7 @@ const (
 	defaultRetention = time.Hour
 )
 
-// InMemoryStorage implements EventStorage, Covering and Accounting: a bounded ring of records for each event type, and tallies in
+// InMemoryStorage implements EventStorage, Covering, Following and Accounting: a bounded ring of records for each event type, and tallies in
 // buckets of time, which stay exact when records have left.
 type InMemoryStorage struct {
 	records   int
@@ -24,14 +24,15 @@ type InMemoryStorage struct {
 	now       func() time.Time
 	began     time.Time
 
-	mu    sync.RWMutex
-	types map[string]*shelf
+	mu      sync.RWMutex
+	types   map[string]*shelf
+	arrived uint64 // records so far
 }
 
 // shelf is what is kept of one event type.
 type shelf struct {
-	ring    []BPFEvent // grows to the limit, then wraps
-	next    int        // the place of the oldest record once the ring is full
+	ring    []arrival // grows to the limit, then wraps
+	next    int       // the place of the oldest record once the ring is full
 	evicted uint64
 	left    time.Time // the newest record that left early
 	tallies *tallies
@@ -40,6 +41,7 @@ type shelf struct {
 var (
 	_ EventStorage = (*InMemoryStorage)(nil)
 	_ Covering     = (*InMemoryStorage)(nil)
+	_ Following    = (*InMemoryStorage)(nil)
 	_ Accounting   = (*InMemoryStorage)(nil)
 )
 
@@ -92,11 +94,13 @@ func (s *InMemoryStorage) Store(event BPFEvent) error {
 	if DetailOf(event) == Counted {
 		return nil
 	}
+	s.arrived++
+	arrived := arrival{event, s.arrived}
 	if len(kept.ring) < s.records {
-		kept.ring = append(kept.ring, event)
+		kept.ring = append(kept.ring, arrived)
 		return nil
 	}
-	kept.replaceOldest(event, s.now().Add(-s.retention))
+	kept.replaceOldest(arrived, s.now().Add(-s.retention))
 	return nil
 }
 
@@ -121,8 +125,8 @@ func (k *shelf) count(now time.Time, event BPFEvent) {
 }
 
 // replaceOldest puts an event in the place of the oldest one, which is evicted unless its retention had ended.
-func (k *shelf) replaceOldest(event BPFEvent, retained time.Time) {
-	if t := k.ring[k.next].GetWallClockTime(); !t.Before(retained) {
+func (k *shelf) replaceOldest(event arrival, retained time.Time) {
+	if t := k.ring[k.next].event.GetWallClockTime(); !t.Before(retained) {
 		k.evicted++
 		if t.After(k.left) {
 			k.left = t
@@ -135,7 +139,7 @@ func (k *shelf) replaceOldest(event BPFEvent, retained time.Time) {
 // all yields the kept records in the order in which they came.
 func (k *shelf) all(yield func(BPFEvent) bool) {
 	for i := range k.ring {
-		if !yield(k.ring[(k.next+i)%len(k.ring)]) {
+		if !yield(k.ring[(k.next+i)%len(k.ring)].event) {
 			return
 		}
 	}
