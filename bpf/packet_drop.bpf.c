@@ -65,7 +65,7 @@ const volatile __u32 tracepoint_args = 2;
 const volatile bool rows_by_interface;
 
 /* by reason: 1 if nobody wants a record of such a drop, 2 if nobody does of one for a connection at its end */
-const volatile __u8 reasons_unrecorded[REASONS];
+volatile __u8 reasons_unrecorded[REASONS];
 
 /* A subsystem's reason has its number in the upper half (include/net/dropreason.h). */
 static __always_inline __u32 packet_drop_kind(const struct packet_drop_row *row)

@@ -10,8 +10,8 @@
 #include "endpoint.h"
 #include "kernel.h"
 
-/* inode number of the one network namespace to watch; 0: all of them */
-const volatile __u32 scope_netns;
+/* inode number of the one network namespace to watch; 0: all of them. Not const: it may change while the program runs */
+volatile __u32 scope_netns;
 
 /* A namespace that is not known (0) is in no scope but that of the whole host. */
 static __always_inline bool in_scope(__u32 netns)

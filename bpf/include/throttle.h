@@ -31,9 +31,10 @@ struct {
 	__type(value, struct allowance);
 } allowances SEC(".maps");
 
-const volatile __u32 throttle_row = THROTTLE_OFF;
-const volatile __u32 throttle_program = THROTTLE_OFF;
-const volatile __u32 throttle_first = THROTTLE_OFF;
+/* not const: they may change while the program runs */
+volatile __u32 throttle_row = THROTTLE_OFF;
+volatile __u32 throttle_program = THROTTLE_OFF;
+volatile __u32 throttle_first = THROTTLE_OFF;
 
 /*
  * Takes one from a limit. Adding before looking keeps the limit when CPUs race: each finds at least its own number. That

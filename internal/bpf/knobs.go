@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -13,28 +14,33 @@ import (
 	"github.com/kerntap/kerntap/internal/workload"
 )
 
-// setKnobs sets those of the common knobs that an object has.
+// setKnobs sets those of the common knobs that an object has, before it is loaded.
 func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
-	for name, value := range map[string]any{
+	fixed := Knobs{
 		"self_tgid":           s.SelfPID,
-		"scope_netns":         s.ScopeNetNS,
 		"self_netns":          s.SelfNetNS,
 		"self_ports":          s.SelfPorts,
 		"may_read_strings":    mayReadStrings(),
-		"throttle_row":        limit(s.Throttle.Row),
-		"throttle_program":    limit(s.Throttle.Program),
-		"throttle_first":      limit(s.Throttle.First),
 		"rows_by_cgroup":      s.RowsBy.Container || s.RowsBy.Pod,
 		"rows_by_executable":  s.RowsBy.Executable,
 		"rows_by_port":        s.RowsBy.ServerPort,
 		"rows_by_interface":   s.RowsBy.Interface,
 		"distribution_bounds": distributionBounds(),
-	} {
-		knob, ok := spec.Variables[name]
+	}
+	return errors.Join(setKnobs(spec.Variables, fixed), setKnobs(spec.Variables, s.tunable()))
+}
+
+// Knobs are values of an object's variables, by name.
+type Knobs map[string]any
+
+// setKnobs sets those of the variables that there are: not every object has every common knob.
+func setKnobs[V interface{ Set(any) error }](variables map[string]V, knobs Knobs) error {
+	for name, value := range knobs {
+		variable, ok := variables[name]
 		if !ok {
 			continue
 		}
-		if err := knob.Set(value); err != nil {
+		if err := variable.Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}

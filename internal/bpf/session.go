@@ -28,7 +28,8 @@ type Session struct {
 	Log *slog.Logger
 	// Clock turns kernel timestamps into wall-clock time.
 	Clock *kernel.Clock
-	// ScopeNetNS is the inode number of the one network namespace to watch; 0 watches all of them.
+	// ScopeNetNS is the inode number of the one network namespace to watch; 0 watches all of them. Once programs are
+	// loaded, Tune changes it.
 	ScopeNetNS uint32
 	// SelfNetNS is kerntap's own network namespace, SelfPorts the TCP ports that it listens on there: what clients on
 	// this machine do at those is kerntap's own traffic. Ports of 0 are none.
@@ -39,7 +40,7 @@ type Session struct {
 	// DrainEvery is the time between two drains of a program's ledger; 0 means a second. It is the resolution of tallies
 	// and the interval that Throttle speaks of.
 	DrainEvery time.Duration
-	// Throttle bounds the records; the zero Throttle does not.
+	// Throttle bounds the records; the zero Throttle does not. Once programs are loaded, Tune changes it.
 	Throttle Throttle
 	// RowsBy says what rows tell apart beside the command.
 	RowsBy RowsBy

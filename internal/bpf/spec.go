@@ -23,6 +23,10 @@ type Spec struct {
 	// Reductions are what the program gives only where the kernel and the privileges allow it. Those that are lost here
 	// are told by its status.
 	Reductions []kernel.Reduction
+	// Retune returns what the knobs are to be under other settings, while the program runs, and makes Decode and Row
+	// follow them; on an error nothing changes. It is called while they run. Its knobs are variables of the object that are
+	// volatile and not const: the kernel freezes those. Nil says that no setting changes while the program runs.
+	Retune func(Settings) (Knobs, error)
 	// Decode turns a sample into an event that embeds base. It is called from one goroutine and must not keep sample.
 	Decode func(base BaseEvent, sample []byte) (BPFEvent, error)
 	// Row makes an event, which embeds tally, of what a row of the ledger has counted. It is called from one goroutine,

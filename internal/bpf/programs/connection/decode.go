@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -12,7 +14,18 @@ import (
 
 // decoder turns samples into events.
 type decoder struct {
-	exported [OutcomeClosed + 1]bool // by outcome: sent as a log record
+	exported atomic.Uint32 // the outcomes that are sent as log records, a bit each
+}
+
+// follow makes the decoder go by a configuration from now on.
+func (d *decoder) follow(config Config) {
+	var exported uint32
+	for _, outcome := range []Outcome{OutcomeOpened, OutcomeFailed, OutcomeClosed} {
+		if slices.Contains(config.Records, outcome.String()) {
+			exported |= 1 << outcome
+		}
+	}
+	d.exported.Store(exported)
 }
 
 func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error) {
@@ -32,7 +45,7 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 		Duration:  time.Duration(wire.DurationNs),
 		Local:     endpoint(wire.Local.Address, wire.Local.Port),
 		Peer:      endpoint(wire.Peer.Address, wire.Peer.Port),
-		exported:  d.exported[outcome],
+		exported:  d.exported.Load()>>outcome&1 != 0,
 	}, nil
 }
 

@@ -60,7 +60,8 @@ func TestAttemptsOfClientsAreListed(t *testing.T) {
 }
 
 func TestTheConfigurationChoosesWhatIsExported(t *testing.T) {
-	d := decoder{exported: [OutcomeClosed + 1]bool{OutcomeFailed: true}}
+	var d decoder
+	d.follow(Config{Records: []string{OutcomeFailed.String()}})
 	for outcome, want := range map[Outcome]bpf.Detail{
 		OutcomeOpened: bpf.Kept, OutcomeFailed: bpf.Exported, OutcomeClosed: bpf.Kept,
 	} {

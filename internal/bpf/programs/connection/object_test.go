@@ -66,13 +66,18 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
-	knobs := []string{connectionVarSelfTgid, connectionVarScopeNetns, connectionVarMayReadStrings,
-		connectionVarSelfNetns, connectionVarSelfPorts, connectionVarThrottleRow, connectionVarThrottleProgram,
-		connectionVarThrottleFirst, connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
+	knobs := []string{connectionVarSelfTgid, connectionVarMayReadStrings, connectionVarSelfNetns, connectionVarSelfPorts,
+		connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
 		connectionVarDistributionBounds, connectionVarDistributionNone}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)
+		}
+	}
+	for _, name := range []string{connectionVarScopeNetns, connectionVarThrottleRow, connectionVarThrottleProgram,
+		connectionVarThrottleFirst} {
+		if knob := variables[name]; knob == nil || knob.Constant() {
+			t.Errorf("%s is %v: it cannot change while the program runs", name, knob)
 		}
 	}
 	for name, variable := range variables {

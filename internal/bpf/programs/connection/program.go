@@ -47,30 +47,42 @@ func NewProgram(storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
 
 // New returns the program as settings configure it. It fails on settings that Config does not know or allow.
 func New(settings bpf.Settings, storage bpf.EventStorage, options ...bpf.Option) (*bpf.Program, error) {
-	config := DefaultConfig()
-	if err := settings.Decode(&config); err != nil {
-		return nil, err
-	}
-	if err := config.Validate(); err != nil {
+	config, err := read(settings)
+	if err != nil {
 		return nil, err
 	}
 	return newProgram(config, storage, options...), nil
 }
 
-func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
-	d := decoder{}
-	for outcome := range d.exported {
-		d.exported[outcome] = slices.Contains(config.Records, Outcome(outcome).String())
+// read returns the configuration that settings make of the default one.
+func read(settings bpf.Settings) (Config, error) {
+	config := DefaultConfig()
+	if err := settings.Decode(&config); err != nil {
+		return config, err
 	}
+	return config, config.Validate()
+}
+
+func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
+	var d decoder
+	d.follow(config)
 	return bpf.NewProgram(bpf.Spec{
 		Name:        Name,
 		Description: "TCP connections opened, failed and closed, with the process that owns them",
 		ObjectPath:  "bpf/connection.bpf.c",
 		Object:      loadConnection,
-		Decode:      d.decode,
-		Row:         row,
-		Kind:        kindRow,
-		SpillKind:   spillRow,
-		Reductions:  []kernel.Reduction{kernel.SocketStorage, kernel.ContainerIDs},
+		Retune: func(settings bpf.Settings) (bpf.Knobs, error) {
+			changed, err := read(settings)
+			if err != nil {
+				return nil, err
+			}
+			d.follow(changed)
+			return nil, nil
+		},
+		Decode:     d.decode,
+		Row:        row,
+		Kind:       kindRow,
+		SpillKind:  spillRow,
+		Reductions: []kernel.Reduction{kernel.SocketStorage, kernel.ContainerIDs},
 	}, storage, options...)
 }

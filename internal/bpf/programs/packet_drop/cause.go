@@ -3,6 +3,7 @@ package packet_drop
 import (
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/kerntap/kerntap/internal/kernel"
 )
@@ -26,10 +27,11 @@ type causeKey struct {
 
 // causes names reasons and places from the kernel's tables. It belongs to one goroutine.
 type causes struct {
-	config  Config
+	config  *atomic.Pointer[Config] // changes while the program runs
 	reasons kernel.Enum
 	symbols *kernel.Symbols
-	known   map[causeKey]*cause
+	known   map[causeKey]*cause // under the configuration used
+	used    *Config
 
 	lastKey causeKey // storms have one cause
 	last    *cause
@@ -37,6 +39,9 @@ type causes struct {
 
 // causeOf names a reason and a place, the first time from the kernel's tables.
 func (c *causes) causeOf(key causeKey) *cause {
+	if config := c.config.Load(); config != c.used {
+		c.used, c.known, c.last = config, nil, nil
+	}
 	if c.last == nil || key != c.lastKey {
 		c.lastKey, c.last = key, c.lookUp(key)
 	}
@@ -50,20 +55,20 @@ func (c *causes) lookUp(key causeKey) *cause {
 	if c.known == nil || len(c.known) >= maxCauses {
 		c.known = make(map[causeKey]*cause)
 	}
-	found := &cause{reason: c.reasonName(key.reason)}
+	found := &cause{reason: reasonName(c.reasons, key.reason)}
 	if c.symbols != nil {
 		found.location, _ = c.symbols.Locate(key.location)
 	}
 	found.class = classify(found.reason, found.location, key.ending)
-	found.exported = slices.Contains(c.config.Records, string(found.class))
+	found.exported = slices.Contains(c.used.Records, string(found.class))
 	c.known[key] = found
 	return found
 }
 
 // reasonName is the kernel's own name without its prefix; a value without a name is shown as the number it is, and a
 // kernel without reasons gives none.
-func (c *causes) reasonName(value uint32) string {
-	if name, ok := c.reasons.Name(uint64(value)); ok {
+func reasonName(reasons kernel.Enum, value uint32) string {
+	if name, ok := reasons.Name(uint64(value)); ok {
 		return name
 	}
 	if value == 0 {
@@ -78,14 +83,14 @@ const reasonCount = 512
 // unrecorded says to the program which drops nobody wants a record of, by reason: those of class clean-up, unless they
 // are asked for. Those without a reason are clean-up only at the end of a connection or at certain places, which the
 // program does not know: it records them, and their class keeps them out of what is exported.
-func (c *causes) unrecorded() (reasons [reasonCount]uint8) {
+func unrecorded(config Config, names kernel.Enum) (reasons [reasonCount]uint8) {
 	const always, atTheEnd = 1, 2
 	for reason := range reasons {
-		name := c.reasonName(uint32(reason))
+		name := reasonName(names, uint32(reason))
 		switch {
-		case c.unwanted(classify(name, "", false)):
+		case config.unwanted(classify(name, "", false)):
 			reasons[reason] = always
-		case c.unwanted(classify(name, "", true)):
+		case config.unwanted(classify(name, "", true)):
 			reasons[reason] = atTheEnd
 		}
 	}
@@ -94,6 +99,6 @@ func (c *causes) unrecorded() (reasons [reasonCount]uint8) {
 
 // unwanted tells whether nobody wants records of a class, not even for the local API: clean-up would push what matters
 // out of the storage.
-func (c *causes) unwanted(class Class) bool {
-	return class == ClassCleanup && !slices.Contains(c.config.Records, string(class))
+func (c Config) unwanted(class Class) bool {
+	return class == ClassCleanup && !slices.Contains(c.Records, string(class))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -60,7 +61,17 @@ func drops(t testing.TB) *decoder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &decoder{causes{config: DefaultConfig(), reasons: reasons, symbols: located}}
+	d := unlearned()
+	d.reasons, d.symbols = reasons, located
+	return d
+}
+
+// unlearned knows nothing of any kernel.
+func unlearned() *decoder {
+	config := DefaultConfig()
+	d := &decoder{causes{config: new(atomic.Pointer[Config])}}
+	d.config.Store(&config)
+	return d
 }
 
 // words are an address as the kernel's sample holds it: network order, IPv4 as IPv4-mapped.
@@ -145,7 +156,7 @@ func TestReasonsAreNamedByTheKernelOrByTheirNumber(t *testing.T) {
 			t.Errorf("reason %d is %q (%d), want %q", number, e.Reason(), e.ReasonCode, want)
 		}
 	}
-	if e := decode(t, new(decoder), packetDropPacketDropEvent{}); e.Reason() != "" || e.Location() != "" || e.Class() != ClassLoss {
+	if e := decode(t, unlearned(), packetDropPacketDropEvent{}); e.Reason() != "" || e.Location() != "" || e.Class() != ClassLoss {
 		t.Errorf("a kernel without reasons and symbols: %q, %s at %q", e.Reason(), e.Class(), e.Location())
 	}
 }
@@ -179,7 +190,7 @@ func TestACauseIsLookedUpOnceAndBoundedly(t *testing.T) {
 func TestASampleOfAnotherSizeIsRefused(t *testing.T) {
 	sample := sampleOf(wireOf(etherTypeIPv4, "192.0.2.1", "192.0.2.2"))
 	for _, other := range [][]byte{nil, sample[:8], sample[:len(sample)-1], append(sample, 0)} {
-		event, err := new(decoder).decode(base, other)
+		event, err := unlearned().decode(base, other)
 		if err == nil || event != nil || !strings.Contains(err.Error(), "packet drop: sample has") {
 			t.Errorf("%d bytes: %v, %v", len(other), event, err)
 		}

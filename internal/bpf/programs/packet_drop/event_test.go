@@ -80,7 +80,7 @@ func TestTheConfigurationChoosesWhatIsExported(t *testing.T) {
 		reasonNetfilter: bpf.Exported, reasonNoSocket: bpf.Kept, reasonPurge: bpf.Exported,
 	} {
 		d := drops(t)
-		d.config = Config{Records: []string{"loss", "cleanup"}}
+		d.config.Store(&Config{Records: []string{"loss", "cleanup"}})
 		wire := wireOf(etherTypeIPv4, "192.0.2.1", "192.0.2.2")
 		wire.Reason = number
 		if got := decode(t, d, wire).Detail(); got != want {

@@ -58,13 +58,18 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
-	knobs := []string{packetDropVarSelfTgid, packetDropVarScopeNetns, packetDropVarMayReadStrings,
-		packetDropVarSelfNetns, packetDropVarSelfPorts, packetDropVarTracepointArgs, packetDropVarReasonsUnrecorded,
-		packetDropVarThrottleRow, packetDropVarThrottleProgram, packetDropVarThrottleFirst, packetDropVarRowsByCgroup,
-		packetDropVarRowsByExecutable, packetDropVarRowsByInterface}
+	knobs := []string{packetDropVarSelfTgid, packetDropVarMayReadStrings, packetDropVarSelfNetns, packetDropVarSelfPorts,
+		packetDropVarTracepointArgs, packetDropVarRowsByCgroup, packetDropVarRowsByExecutable,
+		packetDropVarRowsByInterface}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)
+		}
+	}
+	for _, name := range []string{packetDropVarScopeNetns, packetDropVarThrottleRow, packetDropVarThrottleProgram,
+		packetDropVarThrottleFirst, packetDropVarReasonsUnrecorded} {
+		if knob := variables[name]; knob == nil || knob.Constant() {
+			t.Errorf("%s is %v: it cannot change while the program runs", name, knob)
 		}
 	}
 	for name, variable := range variables {

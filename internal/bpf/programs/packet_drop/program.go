@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -28,6 +29,8 @@ const (
 	reasonEnum   = "skb_drop_reason"
 	reasonPrefix = "SKB_DROP_REASON_"
 	symbolsPath  = "/proc/kallsyms"
+	// unrecordedKnob is the variable of the object that says which drops nobody wants a record of.
+	unrecordedKnob = "reasons_unrecorded"
 )
 
 // Config is what the key programs.packet_drop configures.
@@ -59,60 +62,78 @@ func NewProgram(storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
 
 // New returns the program as settings configure it. It fails on settings that Config does not know or allow.
 func New(settings bpf.Settings, storage bpf.EventStorage, options ...bpf.Option) (*bpf.Program, error) {
-	config := DefaultConfig()
-	if err := settings.Decode(&config); err != nil {
-		return nil, err
-	}
-	if err := config.Validate(); err != nil {
+	config, err := read(settings)
+	if err != nil {
 		return nil, err
 	}
 	return newProgram(config, storage, options...), nil
 }
 
+// read returns the configuration that settings make of the default one.
+func read(settings bpf.Settings) (Config, error) {
+	config := DefaultConfig()
+	if err := settings.Decode(&config); err != nil {
+		return config, err
+	}
+	return config, config.Validate()
+}
+
 func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
-	var d decoder
-	var t teller
+	current := new(atomic.Pointer[Config])
+	current.Store(&config)
+	d, t := decoder{causes{config: current}}, teller{causes{config: current}}
 	return bpf.NewProgram(bpf.Spec{
 		Name:        Name,
 		Description: "packets that the kernel dropped, with reason, place and owner",
 		ObjectPath:  "bpf/packet_drop.bpf.c",
 		Object:      loadPacketDrop,
 		Prepare: func(spec *ebpf.CollectionSpec, log *slog.Logger) error {
-			learned, err := learn(config, spec, log)
-			d.causes, t.causes = learned, learned
+			err := t.learn(spec, log)
+			d.causes = t.causes
 			return err
 		},
-		Reductions: []kernel.Reduction{kernel.DropReasons, kernel.DropLocations, kernel.DropReceivers, kernel.PacketHeaders},
+		Retune:     t.retune,
 		Decode:     d.decode,
 		Row:        t.row,
 		Kind:       kindRow,
 		Counts:     t.counts,
+		Reductions: []kernel.Reduction{kernel.DropReasons, kernel.DropLocations, kernel.DropReceivers, kernel.PacketHeaders},
 	}, storage, options...)
 }
 
 // learn finds out what the running kernel gives a drop: how many arguments its tracepoint has, what its reasons are
 // called, and, where symbols may be read, what its functions are called. It sets the object's knobs accordingly.
-func learn(config Config, spec *ebpf.CollectionSpec, log *slog.Logger) (causes, error) {
-	c := causes{config: config}
+func (c *causes) learn(spec *ebpf.CollectionSpec, log *slog.Logger) error {
 	types, err := btf.LoadKernelSpec()
 	if err != nil {
-		return c, fmt.Errorf("read the kernel's BTF: %w", err)
+		return fmt.Errorf("read the kernel's BTF: %w", err)
 	}
 	args, err := kernel.RawTracepointArgs(types, tracepoint)
 	if err != nil {
-		return c, err
+		return err
 	}
 	c.reasons, err = kernel.LoadEnum(types, reasonEnum, reasonPrefix)
 	if err != nil && !errors.Is(err, kernel.ErrNoEnum) {
-		return c, err
+		return err
 	}
-	for name, value := range map[string]any{"tracepoint_args": uint32(args), "reasons_unrecorded": c.unrecorded()} {
+	for name, value := range map[string]any{
+		"tracepoint_args": uint32(args), unrecordedKnob: unrecorded(*c.config.Load(), c.reasons)} {
 		if err := spec.Variables[name].Set(value); err != nil {
-			return c, fmt.Errorf("set %s: %w", name, err)
+			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
 	if c.symbols, err = kernel.LoadSymbols(symbolsPath); err != nil {
 		log.Info("drops are reported without their location", "reason", err)
 	}
-	return c, nil
+	return nil
+}
+
+// retune changes the configuration while the program runs.
+func (c *causes) retune(settings bpf.Settings) (bpf.Knobs, error) {
+	changed, err := read(settings)
+	if err != nil {
+		return nil, err
+	}
+	c.config.Store(&changed)
+	return bpf.Knobs{unrecordedKnob: unrecorded(changed, c.reasons)}, nil
 }

@@ -91,14 +91,14 @@ func TestAKindOfTheOverflowTellsItsReason(t *testing.T) {
 
 // The program is told which reasons nobody wants to hear of, and those alone.
 func TestOnlyUnwantedReasonsGoUnrecorded(t *testing.T) {
-	c := drops(t).causes
+	names, config := drops(t).reasons, DefaultConfig()
 	for reason, want := range map[int]uint8{0: 2, reasonNotSpecified: 2, reasonNoSocket: 0, reasonNetfilter: 0, reasonPurge: 1, 77: 0} {
-		if got := c.unrecorded()[reason]; got != want {
+		if got := unrecorded(config, names)[reason]; got != want {
 			t.Errorf("reason %d: %d, want %d", reason, got, want)
 		}
 	}
-	c.config.Records = append(c.config.Records, string(ClassCleanup))
-	if got := c.unrecorded(); got != [reasonCount]uint8{} {
+	config.Records = append(config.Records, string(ClassCleanup))
+	if got := unrecorded(config, names); got != [reasonCount]uint8{} {
 		t.Errorf("with clean-up wanted: %v", got)
 	}
 }

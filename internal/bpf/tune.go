@@ -1,0 +1,62 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrFixed is what a program answers whose settings do not change while it runs.
+var ErrFixed = errors.New("its settings do not change while it runs")
+
+// tunable are the common knobs that may change while programs run.
+func (s *Session) tunable() Knobs {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Knobs{
+		"scope_netns":      s.ScopeNetNS,
+		"throttle_row":     limit(s.Throttle.Row),
+		"throttle_program": limit(s.Throttle.Program),
+		"throttle_first":   limit(s.Throttle.First),
+	}
+}
+
+// Tune changes what all programs of the session are told while they run. Each takes it over with its own Retune, and
+// those that are loaded later when they are.
+func (s *Session) Tune(throttle Throttle, scopeNetNS uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Throttle, s.ScopeNetNS = throttle, scopeNetNS
+}
+
+// Retune makes a program that runs follow other settings, and what Tune has changed. Its hooks stay attached, so that
+// nothing is missed meanwhile. Settings that are wrong are refused, and then nothing changes; nil leaves the program's own
+// as they are.
+func (p *Program) Retune(settings Settings) error {
+	p.verbs.Lock()
+	defer p.verbs.Unlock()
+	if err := p.retune(settings); err != nil {
+		return fmt.Errorf("retune program %s: %w", p.spec.Name, err)
+	}
+	return nil
+}
+
+func (p *Program) retune(settings Settings) error {
+	p.mu.Lock()
+	object := p.object
+	p.mu.Unlock()
+	if object == nil {
+		return nil // it has failed, or has stopped
+	}
+	own := Knobs{}
+	if settings != nil {
+		if p.spec.Retune == nil {
+			return ErrFixed
+		}
+		var err error
+		if own, err = p.spec.Retune(settings); err != nil {
+			return err
+		}
+	}
+	variables := object.collection.Variables
+	return errors.Join(setKnobs(variables, p.session.tunable()), setKnobs(variables, own))
+}
