@@ -43,7 +43,11 @@ func (r *receiver) serveHTTP(tb testing.TB, listener net.Listener) {
 			if err := export.UnmarshalProto(r.read(tb, request)); err != nil {
 				tb.Error(err)
 			}
-			response, _ := (&metricsService{receiver: r}).Export(request.Context(), export)
+			response, err := (&metricsService{receiver: r}).Export(request.Context(), export)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusForbidden)
+				return
+			}
 			answer, _ := response.MarshalProto()
 			w.Header().Set("Content-Type", "application/x-protobuf")
 			_, _ = w.Write(answer)
