@@ -10,12 +10,19 @@ AS_ROOT := $(if $(SUDO),-exec "sudo env PATH=$$PATH REQUIRE_BPF=1")
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+KERNTAP := CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
 .PHONY: build
-build: ## build the static binary bin/kerntap
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kerntap ./cmd/kerntap
+build: bin/kerntap ## build the static binary bin/kerntap, and bin/kerntap-amd64 and bin/kerntap-arm64 for other machines
+	GOARCH=amd64 $(KERNTAP) -o bin/kerntap-amd64 ./cmd/kerntap
+	GOARCH=arm64 $(KERNTAP) -o bin/kerntap-arm64 ./cmd/kerntap
+
+.PHONY: bin/kerntap
+bin/kerntap: # Go knows whether it is up to date
+	$(KERNTAP) -o bin/kerntap ./cmd/kerntap
 
 .PHONY: run
-run: build ## build, then watch this machine on the console (sudo only if you are not root)
+run: bin/kerntap ## build, then watch this machine on the console (sudo only if you are not root)
 	$(SUDO) ./bin/kerntap run --console text --metric-interval 10s
 
 .PHONY: deps
@@ -44,11 +51,11 @@ validate: ## have that collector validate otel-collector.yaml with every overlay
 	@scripts/validate-collector.sh
 
 .PHONY: demo
-demo: deps build ## show the way from the kernel into a real collector's file, with four connections made for it
+demo: deps bin/kerntap ## show the way from the kernel into a real collector's file, with four connections made for it
 	@scripts/demo.sh
 
 .PHONY: test-kernels
-test-kernels: ## run the kernel's tests on other kernels, emulated: KERNELS="5.10 6.1" RUN=TestX choose (about ten minutes)
+test-kernels: deps ## run the kernel's tests on other kernels, emulated: KERNELS="5.10 6.1" RUN=TestX choose (about ten minutes)
 	@scripts/test-kernels.sh
 
 .PHONY: test-compose

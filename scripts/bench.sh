@@ -37,7 +37,7 @@ echo
 echo "== draining a full ledger (bar: 50 ms with 64 possible CPUs, for which the rows' map is emulated in two ways)"
 go test $as_root -run '^$' -bench 'DrainFullLedger' -benchtime 20x ./internal/bpf | grep '^Benchmark'
 echo
-make -s build
+make -s bin/kerntap
 echo "== storms: the load alone, under programs that only count, and under bin/kerntap, in turns; medians (and extremes)"
 go test -c -o bin/storm.test ./internal/bpf/bpftest/storm
 $root env REQUIRE_BPF=1 KERNTAP_BINARY="$PWD/bin/kerntap" KERNTAP_COLLECTOR="$collector" \

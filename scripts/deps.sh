@@ -23,6 +23,7 @@ if [ "${1:-}" = engine ]; then # what scripts/test-compose.sh needs, and nothing
 fi
 if [ "${1:-}" = kernels ]; then # what scripts/test-kernels.sh needs, and nothing else does
 	need qemu-system-x86_64 qemu-system-x86
+	need qemu-system-aarch64 qemu-system-arm
 	need cpio cpio
 	need depmod kmod
 	need xz xz-utils

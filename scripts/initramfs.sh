@@ -1,14 +1,17 @@
 #!/bin/sh
 # Writes the two halves of a first root file system, uncompressed: an emulated processor unpacks slowly.
-#   scripts/initramfs.sh tests FILE PLAN       init, the tools that tests call, and the test binaries of a plan: lines of
-#                                              a package's folder and arguments of its test binary
-#   scripts/initramfs.sh modules FILE KERNEL   the modules that tests need, of a folder that scripts/kernels.sh printed
+#   scripts/initramfs.sh tests FILE PLAN ARCHITECTURE
+#                            init, kerntap, the tools that tests call, and the test binaries of a plan: lines of a
+#                            package's folder and arguments of its test binary
+#   scripts/initramfs.sh modules FILE KERNEL
+#                            the modules that tests need, of a folder that scripts/kernels.sh printed
 set -eu
 cd "$(dirname "$0")/.."
 
 half=$1
 file=$2
 from=$3
+arch=${4:-}
 PATH=$PATH:/usr/sbin:/sbin
 # What the firewalls and devices of tests ask for. Nothing loads modules on demand there, and what a kernel has built in
 # or does not have is passed over: tests say what they lack.
@@ -30,14 +33,29 @@ add_tool() { # add_tool COMMAND: with the libraries that it is linked to, where 
 	done
 }
 
+# The tools of another processor are linked to libraries that this one's loader cannot name: it gets all there are.
+add_foreign_tools() {
+	root=$(scripts/tools.sh "$arch")
+	for tool in $tools; do
+		find "$root" -path "*bin/$tool" -exec cp -L {} "$work/root/bin/" \;
+	done
+	(cd "$root" && find lib usr/lib -name '*.so*' -type f,l -exec cp -P --parents {} "$work/root/" \;)
+}
+
 tests() {
 	mkdir -p "$work/root/bin" "$work/root/tests" "$work/root/tmp" "$work/root/etc"
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$work/root/init" ./internal/bpf/bpftest/vminit
-	for tool in $tools; do add_tool "$tool"; done
+	if [ "$arch" = "$(go env GOHOSTARCH)" ]; then
+		for tool in $tools; do add_tool "$tool"; done
+	else
+		add_foreign_tools
+	fi
 	cp "$from" "$work/root/tests/plan"
+	export CGO_ENABLED=0 GOOS=linux GOARCH="$arch"
+	go build -trimpath -ldflags "-s -w" -o "$work/root/init" ./internal/bpf/bpftest/vminit
+	go build -trimpath -ldflags "-s -w" -o "$work/root/bin/kerntap" ./cmd/kerntap
 	while read -r package _; do
 		mkdir -p "$work/root/tests/$package"
-		CGO_ENABLED=0 go test -c -ldflags "-s -w" -o "$work/root/tests/$package/test" "./$package"
+		go test -c -trimpath -ldflags "-s -w" -o "$work/root/tests/$package/test" "./$package"
 	done <"$from"
 	# what tests open beside themselves, where go test would have them find it
 	find internal -name '*_bpfel.o' -exec cp --parents {} "$work/root/tests/" \;

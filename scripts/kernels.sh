@@ -3,6 +3,7 @@
 # line, the only one on standard output. Remove the folder to fetch the newest of its series.
 #   scripts/kernels.sh SERIES [ARCHITECTURE]      such as 5.10, 6.1, 6.12, 7.2; amd64 or arm64
 set -eu
+. "$(dirname "$0")/apt.sh"
 
 series=$1
 arch=${2:-amd64}
@@ -36,28 +37,10 @@ work=$(mktemp -d "$kernels/fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# An apt of this script's own, which knows one suite and no installed package: the machine's own lists stay as they are.
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root"
-: >"$work/status"
-cat >"$work/apt.conf" <<-END
-	Dir::State "$work";
-	Dir::State::status "$work/status";
-	Dir::Cache "$work/cache";
-	Dir::Etc::sourcelist "$work/sources.list";
-	Dir::Etc::sourceparts "-";
-	APT::Architecture "$arch";
-	APT::Architectures { "$arch"; };
-	Acquire::Languages "none";
-	Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-END
-sites=$(apt-get indextargets --format "\$(SITE)" | sort -u) # before there is another configuration
-export APT_CONFIG="$work/apt.conf"
-
-# The mirror is one of the machine's own; which of them carries Debian shows when it is asked.
+own_apt "$work" "$arch"
 binary=""
-for site in $sites; do
-	echo "deb $site $suite main" >"$work/sources.list"
-	apt-get update -q >"$work/log" 2>&1 || continue
+for mirror in $mirrors; do
+	use_mirror "$work" "$mirror" "$suite" || continue
 	# since 7.1 the kernel itself is in linux-binary, its modules in linux-modules, and linux-image depends on both
 	for kind in binary image; do
 		binary=$(apt-cache pkgnames "linux-$kind-$series." |

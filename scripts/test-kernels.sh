@@ -1,100 +1,177 @@
 #!/bin/sh
-# Boots other kernels in an emulated machine, without any help of this one's processor, and runs the tests that touch
-# the kernel on each: a line a kernel and test, the words of those that fail, and a summary. Fails if a test failed, or a
+# Boots other kernels in emulated machines, without any help of this one's processor, and runs the tests that touch the
+# kernel on each: a line a kernel and test, the words of those that fail, and a summary. Fails if a test failed, or a
 # kernel could not be fetched, died or took too long.
-#   KERNELS="5.10 6.1-lockdown"   these alone: a series that scripts/kernels.sh knows, with -lockdown in the lockdown mode
-#                                 confidentiality, in which programs may not read the kernel's memory at will
+#   KERNELS="host 6.1-lockdown"   these alone: a series that scripts/kernels.sh knows, with -lockdown in the lockdown mode
+#                                 confidentiality, in which programs may not read the kernel's memory at will, or with
+#                                 -arm64 on another processor; host is this machine as it is, which needs root
 #   RUN=TestX                     the tests alone whose name matches this regular expression
+#   LANES=2                       so many machines at a time
+#   TABLE=write                   write what was found into the README's table, instead of comparing
+# What each kernel said is left in bin/kernels/.
 set -eu
 cd "$(dirname "$0")/.."
 
-kernels=${KERNELS:-5.10 6.1 6.12 7.2 6.12-lockdown}
+# the slowest first: the last machine runs alone
+kernels=${KERNELS:-6.12-arm64 6.12 7.2 6.1 5.10 6.12-lockdown host}
+columns="5.10 6.1 6.12 6.12-lockdown 6.12-arm64 7.2 host" # of the README's table
 packages="internal/kernel internal/bpf internal/bpf/programs internal/bpf/programs/connection
 	internal/bpf/programs/packet_drop"
 # of the command what a kernel can change; the rest of its tests are about what follows behind
 command="Privileges|CheckSays|Terminal|SignalEnds"
-patience=300  # seconds that a machine may take: several times what it does
-endurance=100 # seconds that one package may take: others still get their turn
+lanes=${LANES:-$(nproc)}
+patience=900  # seconds that a machine may take: several times what it does
+endurance=300 # seconds that one package may take: others still get their turn
 
+[ -z "${KERNELS:-}${RUN:-}" ] || [ "${TABLE:-}" != write ] || {
+	echo "test-kernels: the table needs all kernels and all tests" >&2
+	exit 2
+}
 scripts/deps.sh kernels
+mkdir -p bin/kernels
 work=$(mktemp -d)
-machine=""
+running=""
 clean() {
 	trap - EXIT HUP INT TERM
-	[ -z "$machine" ] || kill "$machine" 2>/dev/null || true
+	# shellcheck disable=SC2086 # a list of processes
+	[ -z "$running" ] || kill $running 2>/dev/null || true
+	wait
 	rm -rf "$work"
 }
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
+
+architecture() { # architecture KERNEL
+	case $1 in
+	host) go env GOHOSTARCH ;;
+	*-arm64) echo arm64 ;;
+	*) echo amd64 ;;
+	esac
+}
 
 plan() { # plan PACKAGE TESTS
 	echo "$1 -test.short -test.timeout=${endurance}s -test.run=${RUN:-$2}" >>"$work/plan"
 }
 for package in $packages; do plan "$package" .; done
 plan cmd/kerntap "$command"
-scripts/initramfs.sh tests "$work/tests" "$work/plan"
+for kernel in $kernels; do
+	arch=$(architecture "$kernel")
+	[ -e "$work/tests-$arch" ] || scripts/initramfs.sh tests "$work/tests-$arch" "$work/plan" "$arch"
+done
 
-boot() { # boot VMLINUZ PARAMETERS: its console goes to $work/console
-	timeout "$patience" qemu-system-x86_64 -accel tcg,thread=multi -cpu Haswell -smp 2 -m 1024 \
-		-nographic -vga none -net none -no-reboot -kernel "$1" -initrd "$work/initrd" \
-		-append "console=ttyS0 quiet loglevel=3 oops=panic panic=-1 mitigations=off $2" \
-		</dev/null >"$work/output" 2>&1 &
+machine() { # machine KERNEL VMLINUZ: its console goes to standard output
+	parameters="quiet loglevel=3 oops=panic panic=-1 mitigations=off"
+	case $1 in
+	*-lockdown) parameters="$parameters lockdown=confidentiality" ;;
+	esac
+	case $(architecture "$1") in
+	arm64) set -- "$2" "$1" qemu-system-aarch64 -M virt -cpu cortex-a57 -append "console=ttyAMA0 $parameters" ;;
+	*) # whose boot otherwise tries whether timers keep time, which they do not where the host is busy
+		set -- "$2" "$1" qemu-system-x86_64 -cpu Haswell -append "console=ttyS0 no_timer_check $parameters" ;;
+	esac
+	vmlinuz=$1
+	initrd=$work/$2/initrd
+	shift 2
+	exec timeout "$patience" "$@" -accel tcg,thread=multi -smp 2 -m 1024 -nographic -vga none -net none -no-reboot \
+		-kernel "$vmlinuz" -initrd "$initrd"
+}
+
+say() { # say KERNEL: each line of standard input with the kernel before it, where people and the summary read it
+	sed "s/^/$(printf '%-14s' "$1") /" | tee -a "$work/$1/results"
+}
+
+# Boots a kernel, or does without, and leaves what its console says.
+emulate() { # emulate KERNEL FOLDER
+	scripts/initramfs.sh modules "$work/$1/modules" "$2"
+	cat "$work/tests-$(architecture "$1")" "$work/$1/modules" >"$work/$1/initrd"
+	machine "$1" "$2/vmlinuz" </dev/null >"$work/$1/output" 2>&1 &
 	machine=$!
 	wait "$machine" || true
 	machine=""
-	tr -d '\r' <"$work/output" >"$work/console"
+	rm "$work/$1/initrd"
+	tr -d '\r' <"$work/$1/output" >"$work/$1/console"
 }
-
-verdict() { # verdict KERNEL VERDICT WORDS: what became of a kernel as a whole
-	printf '%-14s %-4s %s\n' "$1" "$2" "$3" | tee -a "$work/results"
+on_host() {
+	root=$work/host/root
+	mkdir "$root"
+	(cd "$root" && cpio --quiet --extract --make-directories) <"$work/tests-$(architecture host)"
+	sudo=""
+	[ "$(id -u)" -eq 0 ] || sudo=sudo
+	timeout "$patience" $sudo "$root/init" "$root" </dev/null >"$work/host/console" 2>&1 &
+	machine=$!
+	wait "$machine" || true
+	machine=""
 }
 
 try() { # try KERNEL
-	if ! home=$(scripts/kernels.sh "${1%-lockdown}" 2>"$work/log"); then
-		verdict "$1" FAIL "$(tail -n 1 "$work/log")"
+	began=$(date +%s)
+	if [ "$1" = host ]; then
+		on_host
+	elif home=$(scripts/kernels.sh "${1%%-*}" "$(architecture "$1")" 2>"$work/$1/log"); then
+		emulate "$1" "$home"
+	else
+		echo "FAIL $(tail -n 1 "$work/$1/log")" | say "$1"
 		return
 	fi
-	scripts/initramfs.sh modules "$work/modules" "$home"
-	cat "$work/tests" "$work/modules" >"$work/initrd"
-	parameters=""
-	[ "$1" = "${1%-lockdown}" ] || parameters=lockdown=confidentiality
-	began=$(date +%s)
-	boot "$home/vmlinuz" "$parameters"
-	took=$(($(date +%s) - began))
+	judge "$1" $(($(date +%s) - began))
+}
 
-	sed -n "s/^vm| /$(printf '%-14s' "$1")      | /p; s/^vm: \(PASS\|FAIL\|SKIP\) /$(printf '%-14s' "$1") \1 /p" \
-		"$work/console" | tee -a "$work/results"
-	booted=$(sed -n 's/^vm: KERNEL //p' "$work/console")
-	case $1 in
-	*-lockdown)
-		case $booted in
-		*confidentiality*) ;;
-		*) verdict "$1" FAIL "the kernel is not in lockdown: ${booted:-it did not boot}" ;;
-		esac
-		;;
+judge() { # judge KERNEL SECONDS
+	console=$work/$1/console
+	sed -n "s/^vm: //p" "$console" >"bin/kernels/$1"
+	sed -n "s/^vm| /     | /p; s/^vm: \(PASS\|FAIL\|SKIP\) /\1 /p" "$console" | say "$1"
+	booted=$(sed -n 's/^vm: KERNEL //p' "$console")
+	case $1-$booted in
+	*-lockdown-*confidentiality*) ;;
+	*-lockdown-*) echo "FAIL the kernel is not in lockdown: ${booted:-it did not boot}" | say "$1" ;;
 	esac
-	if grep -q '^vm: END' "$work/console"; then
-		verdict "$1" DONE "$booted, $took s"
-	elif grep -q 'Kernel panic' "$work/console"; then
-		grep -B 30 -A 15 'Kernel panic' "$work/console" | sed "s/^/$(printf '%-14s' "$1")      | /"
-		verdict "$1" FAIL "the kernel panicked after $took s (its last words are above)"
+	if grep -q '^vm: END' "$console"; then
+		echo "DONE $booted, $2 s" | say "$1"
+	elif grep -q 'Kernel panic' "$console"; then
+		grep -B 30 -A 15 'Kernel panic' "$console" | sed "s/^/     | /" | say "$1"
+		echo "FAIL the kernel panicked after $2 s (its last words are above)" | say "$1"
 	else
-		tail -n 20 "$work/console" | sed "s/^/$(printf '%-14s' "$1")      | /"
-		verdict "$1" FAIL "the machine did not finish within $took s (its last words are above)"
+		tail -n 20 "$console" | sed "s/^/     | /" | say "$1"
+		echo "FAIL the machine did not finish within $2 s (its last words are above)" | say "$1"
 	fi
 }
 
-for kernel in $kernels; do try "$kernel"; done
+lane() { # takes one kernel after the other, of those that no other lane has taken
+	machine=""
+	trap '[ -z "$machine" ] || kill "$machine"' EXIT
+	trap 'exit 1' HUP INT TERM
+	for kernel in $kernels; do
+		if mkdir "$work/$kernel" 2>/dev/null; then try "$kernel"; fi
+	done
+}
+for _ in $(seq "$lanes"); do
+	lane &
+	running="$running $!"
+done
+for lane in $running; do wait "$lane"; done
+running=""
 
 echo
 count() { # count KERNEL VERDICT
-	awk -v kernel="$1" -v verdict="$2" '$1 == kernel && $2 == verdict' "$work/results" | wc -l
+	awk -v verdict="$2" '$2 == verdict' "$work/$1/results" | wc -l
 }
 failures=0
 for kernel in $kernels; do
 	failed=$(count "$kernel" FAIL)
 	failures=$((failures + failed))
 	echo "test-kernels: $kernel: $(count "$kernel" PASS) passed, $failed failed, $(count "$kernel" SKIP) skipped;" \
-		"$(sed -n "s/^$kernel  *DONE //p" "$work/results" | grep . || echo it did not end)"
+		"$(sed -n "s/^$kernel  *DONE //p" "$work/$kernel/results" | grep . || echo it did not end)"
 done
 [ "$failures" -eq 0 ]
+
+[ -z "${RUN:-}" ] || exit 0 # the table needs all tests
+write=""
+[ "${TABLE:-}" != write ] || write=-write
+results=""
+for kernel in $columns; do
+	case " $kernels " in
+	*" $kernel "*) results="$results bin/kernels/$kernel" ;;
+	esac
+done
+# shellcheck disable=SC2086 # lists of words
+go run ./internal/bpf/bpftest/kerneltable $write README.md $results

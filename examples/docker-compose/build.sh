@@ -8,7 +8,7 @@ root=$(cd ../.. && pwd)
 mkdir -p bin/kerntap bin/workload bin/collector
 (
 	cd "$root"
-	make -s build
+	make -s bin/kerntap
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o "$here/bin/workload/workload" ./examples/docker-compose/workload
 )
 cp "$root/bin/kerntap" bin/kerntap/kerntap

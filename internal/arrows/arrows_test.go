@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"internal/arrows":                   {},
 	"internal/bpf":                      {"internal/kernel", "internal/telemetry", "internal/workload"},
 	"internal/bpf/bpftest":              {"internal/bpf"},
+	"internal/bpf/bpftest/kerneltable":  {},
 	"internal/bpf/bpftest/vminit":       {},
 	"internal/bpf/bpftest/storm":        {},
 	"internal/bpf/programs":             {"internal/bpf", "internal/bpf/programs/connection", "internal/bpf/programs/packet_drop"},

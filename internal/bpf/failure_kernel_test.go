@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -105,13 +106,30 @@ func runBoth(t *testing.T, ns *bpftest.Namespace, storage bpf.EventStorage, fail
 			conn.Close()
 		}
 	})
-	for event := range manager.GetAggregatedEvents() {
-		if e, ok := event.(*connection.Event); ok && e.NetNS == ns.Inode && e.Outcome == connection.OutcomeFailed {
-			break
-		}
-	}
+	awaitFailure(t, manager.GetAggregatedEvents(), ns)
 	if err := manager.StopAll(); err != nil {
 		t.Error(err)
 	}
 	return err
+}
+
+// awaitFailure waits for the connect that failed in the namespace, and no longer than a program that runs needs.
+func awaitFailure(t *testing.T, events <-chan bpf.BPFEvent, ns *bpftest.Namespace) {
+	t.Helper()
+	deadline := time.After(2 * time.Second)
+	for {
+		select {
+		case event, open := <-events:
+			if !open {
+				t.Error("no program runs that could report the failed connect")
+				return
+			}
+			if e, ok := event.(*connection.Event); ok && e.NetNS == ns.Inode && e.Outcome == connection.OutcomeFailed {
+				return
+			}
+		case <-deadline:
+			t.Error("the healthy program reported no failed connect")
+			return
+		}
+	}
 }

@@ -22,38 +22,28 @@ type collectorMetrics struct {
 	limit    int
 }
 
-// Export sends metrics in requests that are smaller than a collector takes at most, until the time of the export is over.
-// What becomes of one says nothing of the others.
+// Export sends metrics in requests that are smaller than a collector takes at most, each until the reader's timeout. Once
+// the collector has taken one, what becomes of the others is no reason to send all of them again: deltas would count
+// twice.
 func (c *collectorMetrics) Export(ctx context.Context, metrics *metricdata.ResourceMetrics) error {
-	var result owingError
+	var errs []error
+	taken := false
 	for _, part := range parts(metrics, c.limit) {
 		c.requests.begin()
-		err := c.requests.result(ctx, c.Exporter.Export(ctx, part.ResourceMetrics))
+		err := c.requests.result(ctx, c.Exporter.Export(ctx, part))
 		if err == nil {
+			taken = true
 			err = c.requests.rejection()
 		}
-		if !settled(err) {
-			result.owed = append(result.owed, part.spans...)
-		}
 		if err != nil {
-			result.errs = append(result.errs, err)
+			errs = append(errs, err)
 		}
 	}
-	if len(result.errs) == 0 {
-		return nil
+	if err := errors.Join(errs...); err == nil || !taken {
+		return err
 	}
-	return &result
+	return &causeError{cause: causeRejected, err: errors.Join(errs...)}
 }
-
-// owingError is the failure of an export some of whose points have to be told again.
-type owingError struct {
-	owed []span
-	errs []error
-}
-
-func (e *owingError) Error() string { return errors.Join(e.errs...).Error() }
-
-func (e *owingError) Unwrap() []error { return e.errs }
 
 // Shutdown closes the connection.
 func (c *collectorMetrics) Shutdown(ctx context.Context) error {

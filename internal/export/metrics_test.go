@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/kerntap/kerntap/internal/bpf"
@@ -73,13 +74,21 @@ func TestEventsThatMeasureNothing(t *testing.T) {
 	}
 }
 
-// selfTelemetry returns what a reader collects of what a pipeline says about itself.
+// selfTelemetry returns what a reader collects of the instruments that observe makes.
 func selfTelemetry(t *testing.T, p *Pipeline, o Options, table *seriesTable) map[string]metricdata.Aggregation {
 	t.Helper()
-	table.told.observers = p.observers(o, table)
+	reader := sdkmetric.NewManualReader()
+	p.meters = newMeterProvider(newResource(o), reader)
+	if err := p.observe(o, table); err != nil {
+		t.Fatal(err)
+	}
+	var metrics metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &metrics); err != nil {
+		t.Fatal(err)
+	}
 	found := map[string]metricdata.Aggregation{}
-	for name, m := range collect(t, table.producers[0]) {
-		found[name] = m.Data
+	for _, m := range metrics.ScopeMetrics[0].Metrics {
+		found[m.Name] = m.Data
 	}
 	return found
 }
@@ -89,7 +98,7 @@ func TestSelfTelemetryAddsUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o, form{}))
+	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o))
 	sum := func(m telemetry.Metric, program string) (total int64) {
 		for _, p := range got[m.Name].(metricdata.Sum[int64]).DataPoints {
 			if name, _ := p.Attributes.Value(telemetry.ProgramName); name.AsString() == program {
@@ -131,7 +140,7 @@ func TestSelfTelemetryNamesReductions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o, form{}))
+	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o))
 	want := fmt.Sprint(map[string]int{
 		"kerntap.program.name=reduced,kerntap.reduction=first":  1,
 		"kerntap.program.name=reduced,kerntap.reduction=second": 1,
@@ -152,7 +161,7 @@ func TestSelfTelemetryTellsHowFullTheTableIsAndWhatWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := newTable(t, &hand{}, nil, form{})
+	table := newTable(t, &hand{}, nil)
 	fill(table, maxSeries+4)
 	got := selfTelemetry(t, &Pipeline{outlets: p.outlets}, o, table)
 	metric := "kerntap.metric.name=" + telemetry.TCPConnections.Name

@@ -42,10 +42,9 @@ func (p *Pipeline) Shutdown(ctx context.Context) error {
 func (p *Pipeline) flushLogs(ctx context.Context) error {
 	ctx, cancel := partOf(ctx, 0.7)
 	defer cancel()
-	outlets := p.destinations()
-	errs := make([]error, len(outlets))
+	errs := make([]error, len(p.outlets))
 	var flushes sync.WaitGroup
-	for i, out := range outlets {
+	for i, out := range p.outlets {
 		if out.logs != nil {
 			flushes.Go(func() { errs[i] = out.logs.Shutdown(ctx) })
 		}
@@ -59,19 +58,11 @@ func (p *Pipeline) flushLogs(ctx context.Context) error {
 func (p *Pipeline) stopMetrics(ctx context.Context) error {
 	ctx, cancel := partOf(ctx, 0.9)
 	defer cancel()
-	outlets := p.destinations()
-	var exports sync.WaitGroup
-	for _, out := range outlets {
-		if out.metrics != nil {
-			exports.Go(func() { out.metrics.Shutdown(ctx) })
-		}
-	}
-	exports.Wait()
 	if err := p.meters.Shutdown(ctx); err != nil {
 		p.log.Debug("metrics did not stop in order", "error", err)
 	}
 	var errs []error
-	for _, out := range outlets {
+	for _, out := range p.outlets {
 		if out.reach == nil {
 			errs = append(errs, out.metricsErr())
 		}

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,11 +11,11 @@ import (
 const dropReportEvery = time.Minute
 
 // run exports until stop.
-func (q *queue) run() {
+func (q *queue) run(interval time.Duration) {
 	defer close(q.done)
 	defer q.warning.Wait()
-	defer q.end()
-	ticker := time.NewTicker(q.route.interval)
+	defer q.cancel()
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -24,12 +23,9 @@ func (q *queue) run() {
 			q.exportHeld(false)
 		case <-ticker.C:
 			q.exportHeld(true)
-		case <-q.redirected:
-			q.exportHeld(true)
-			ticker.Reset(q.route.interval)
 		case <-q.stop:
 			q.exportHeld(true)
-			q.err = errors.Join(q.lastErr, q.route.exporter.Shutdown(q.ctx))
+			q.err = errors.Join(q.lastErr, q.exporter.Shutdown(q.ctx))
 			return
 		}
 	}
@@ -38,19 +34,19 @@ func (q *queue) run() {
 // exportHeld exports the full batches and, if partial, the one being filled at the end of them.
 func (q *queue) exportHeld(partial bool) {
 	for {
-		q.follow()
-		batch, full := q.pop(partial)
+		batch, full := q.take(partial)
 		if len(batch) == 0 {
 			return
 		}
-		if q.export(batch) && !full {
+		q.export(batch)
+		if !full {
 			return
 		}
 	}
 }
 
-// pop returns the oldest batch and whether it is a full one.
-func (q *queue) pop(partial bool) (batch []pending, full bool) {
+// take returns the oldest batch and whether it is a full one.
+func (q *queue) take(partial bool) (batch []pending, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.full) > 0 {
@@ -64,32 +60,23 @@ func (q *queue) pop(partial bool) (batch []pending, full bool) {
 	return batch, false
 }
 
-// export tries one batch and enters the result. It returns false if some of it is to be tried again, elsewhere.
-func (q *queue) export(batch []pending) bool {
-	ctx, cancel := context.WithCancelCause(q.ctx)
-	defer cancel(nil)
-	q.mu.Lock()
-	if q.cancel = cancel; q.next != nil {
-		cancel(errRedirected)
-	}
-	q.mu.Unlock()
-	left, err := undecided(q.route.exporter.Export(ctx, q.maker.records(batch)))
+// export tries one batch and enters the result.
+func (q *queue) export(batch []pending) {
+	err := q.exporter.Export(q.ctx, q.maker.records(batch))
 	q.maker.forget()
 	if err != nil {
-		err = fmt.Errorf("export %d log records: %w", len(batch)-left, err)
+		err = fmt.Errorf("export %d log records: %w", len(batch), err)
 	}
 	q.mu.Lock()
 	if err != nil && q.closed { // what failed before the end has been told
 		q.lastErr = err
 	}
-	q.held -= len(batch) - left
-	q.status.enter(len(batch)-left, err)
-	q.putBack(batch, left)
+	q.held -= len(batch)
+	q.status.enter(len(batch), err)
 	clear(batch) // a spare batch keeps no event alive
-	q.spare, q.cancel = batch[:0], nil
+	q.spare = batch[:0]
 	q.mu.Unlock()
 	q.health.report(err)
-	return left == 0
 }
 
 // warnOfDrops says that the queue was full, once a minute at most, until the queue stops. It has a goroutine of its own:

@@ -43,11 +43,7 @@ func (r *receiver) serveHTTP(tb testing.TB, listener net.Listener) {
 			if err := export.UnmarshalProto(r.read(tb, request)); err != nil {
 				tb.Error(err)
 			}
-			response, err := (&metricsService{receiver: r}).Export(request.Context(), export)
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusForbidden)
-				return
-			}
+			response, _ := (&metricsService{receiver: r}).Export(request.Context(), export)
 			answer, _ := response.MarshalProto()
 			w.Header().Set("Content-Type", "application/x-protobuf")
 			_, _ = w.Write(answer)

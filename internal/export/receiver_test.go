@@ -31,8 +31,6 @@ type receiver struct {
 	// answerLogs may refuse a request, or a part of it.
 	answerLogs func(plog.Logs) (rejected int64, err error)
 	noMetrics  bool
-	// answerMetrics may refuse a request with metrics.
-	answerMetrics func() error
 	// rejectedPoints are turned away of every request with metrics.
 	rejectedPoints int64
 	warning        string // goes with every answer to log records
@@ -123,11 +121,6 @@ func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (
 func (m *metricsService) Export(ctx context.Context, request pmetricotlp.ExportRequest) (pmetricotlp.ExportResponse, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.answerMetrics != nil {
-		if err := m.answerMetrics(); err != nil {
-			return pmetricotlp.NewExportResponse(), err
-		}
-	}
 	m.keepMetadata(ctx)
 	kept := pmetric.NewMetrics()
 	request.Metrics().CopyTo(kept)

@@ -22,7 +22,6 @@ const maxMetricName = 255
 type seriesTable struct {
 	scope     instrumentation.Scope
 	now       func() time.Time
-	began     time.Time
 	log       *slog.Logger
 	producers []*producer
 	awaited   []int // the producers that must have delivered a series before it may leave
@@ -30,7 +29,6 @@ type seriesTable struct {
 	// known belongs to the goroutine that adds. It has nil for a metric that is left out. Metrics are variables of
 	// programs, so there are as many as their sources name.
 	known map[*telemetry.Metric]*family
-	told  toldFamilies
 
 	mu       sync.Mutex
 	families []*family // only ever appended to
@@ -42,13 +40,11 @@ func newSeriesTable(o Options, forms ...form) *seriesTable {
 		scope: instrumentation.Scope{Name: scopeName, Version: o.Version, SchemaURL: semconv.SchemaURL},
 		now:   o.now,
 		log:   o.Log,
-		began: o.now(),
 		known: make(map[*telemetry.Metric]*family),
-		told:  toldFamilies{known: make(map[*telemetry.Metric]*family)},
 	}
+	began := o.now()
 	for i, f := range forms {
-		t.producers = append(t.producers, &producer{table: t, index: i, form: f, since: t.began,
-			owed: make(map[*series]time.Time)})
+		t.producers = append(t.producers, &producer{table: t, index: i, form: f, since: began})
 		if f.awaited {
 			t.awaited = append(t.awaited, i)
 		}
@@ -68,7 +64,7 @@ func (t *seriesTable) family(m *telemetry.Metric) *family {
 	if f, known := t.known[m]; known {
 		return f
 	}
-	f, err := t.newFamily(m, false)
+	f, err := t.newFamily(m)
 	if err != nil {
 		t.log.Warn("metric is left out", "metric", m.Name, "error", err)
 	}
@@ -78,13 +74,11 @@ func (t *seriesTable) family(m *telemetry.Metric) *family {
 
 // newFamily begins a metric, unless it is one that has begun under another variable: two of one name would be one
 // metric twice in every request.
-func (t *seriesTable) newFamily(m *telemetry.Metric, told bool) (*family, error) {
+func (t *seriesTable) newFamily(m *telemetry.Metric) (*family, error) {
 	if err := checkMetric(m); err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, f := range t.families {
+	for _, f := range t.all() {
 		switch {
 		case f.metric.Name != m.Name:
 		case *f.metric != *m:
@@ -94,7 +88,8 @@ func (t *seriesTable) newFamily(m *telemetry.Metric, told bool) (*family, error)
 		}
 	}
 	f := newFamily(m, len(t.producers), t.awaited)
-	f.told = told
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.families = append(t.families, f)
 	return f, nil
 }

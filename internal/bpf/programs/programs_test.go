@@ -64,7 +64,11 @@ func TestStartAndStopLeaveNothingBehind(t *testing.T) {
 	objects := make(map[object]bool)
 	runOnce(t, func() {}) // what the first run keeps on purpose: caches of the kernel's types
 	before := openFiles(t)
-	for range 50 {
+	rounds := 50
+	if testing.Short() {
+		rounds = 5
+	}
+	for range rounds {
 		runOnce(t, func() {
 			for _, o := range kernelObjects(t) {
 				objects[o] = true
@@ -72,10 +76,10 @@ func TestStartAndStopLeaveNothingBehind(t *testing.T) {
 		})
 	}
 	if after := openFiles(t); after > before {
-		t.Errorf("%d file descriptors before, %d after 50 runs", before, after)
+		t.Errorf("%d file descriptors before, %d after %d runs", before, after, rounds)
 	}
-	if len(objects) < 50*len(programs.All()) {
-		t.Fatalf("only %d programs and maps were found in 50 runs", len(objects))
+	if len(objects) < rounds*len(programs.All()) {
+		t.Fatalf("only %d programs and maps were found in %d runs", len(objects), rounds)
 	}
 	awaitGone(t, objects)
 }

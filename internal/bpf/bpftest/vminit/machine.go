@@ -21,6 +21,7 @@ var devices = filesystem{kind: "devtmpfs", at: "/dev"}
 
 // /tmp stays in the root, which is in memory: tests give their helpers names by linking their own binary there.
 var mounts = []filesystem{
+	{kind: "devpts", at: "/dev/pts"},
 	{kind: "proc", at: "/proc"},
 	{kind: "sysfs", at: "/sys"},
 	{kind: "securityfs", at: "/sys/kernel/security", optional: true},

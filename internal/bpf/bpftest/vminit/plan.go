@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// planPath lists the test binaries, one a line: the folder of the package, and arguments.
-const planPath = "/tests/plan"
-
 // binary is one test binary: the file test in the folder of its package.
 type binary struct {
 	name string // of the package
@@ -19,6 +16,7 @@ type binary struct {
 	args []string
 }
 
+// readPlan reads a list of test binaries, one a line: the folder of the package, which lies beside the list, and arguments.
 func readPlan(path string) ([]binary, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -38,7 +36,7 @@ func (b binary) run(console io.Writer) {
 	results := newResults(console, b.name)
 	cmd := exec.Command("./test", append([]string{"-test.v"}, b.args...)...)
 	cmd.Dir = b.dir
-	cmd.Env = []string{"PATH=/bin", "HOME=/tmp", "REQUIRE_BPF=1"}
+	cmd.Env = []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/tmp", "REQUIRE_BPF=1"}
 	cmd.Stdout, cmd.Stderr = results, results
 	results.end(cmd.Run())
 }

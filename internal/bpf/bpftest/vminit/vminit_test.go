@@ -98,3 +98,28 @@ func TestChosen(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckIsOneLine(t *testing.T) {
+	for name, tc := range map[string]struct{ script, line, failure string }{
+		"it runs":         {`printf '{\n  "runs": true\n}\n'`, `vm: CHECK {"runs":true}` + "\n", ""},
+		"nothing can run": {`printf '{\n  "runs": false\n}\n'; exit 1`, `vm: CHECK {"runs":false}` + "\n", ""},
+		"it dies":         {"exit 2", "", "exit status 2"},
+		"it says nothing": {"exit 0", "", "unexpected end of JSON"},
+		"it is cut":       {`printf '{"runs"'`, "", "unexpected end of JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kerntap := filepath.Join(t.TempDir(), "kerntap")
+			if err := os.WriteFile(kerntap, []byte("#!/bin/sh\n"+tc.script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			var console strings.Builder
+			err := check(&console, kerntap)
+			if (err == nil) != (tc.failure == "") || err != nil && !strings.Contains(err.Error(), tc.failure) {
+				t.Errorf("%v, want %q", err, tc.failure)
+			}
+			if console.String() != tc.line {
+				t.Errorf("said %q, want %q", console.String(), tc.line)
+			}
+		})
+	}
+}

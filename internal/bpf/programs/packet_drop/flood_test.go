@@ -49,8 +49,8 @@ func TestAStalledConsumerLosesNoCount(t *testing.T) {
 
 // There is room for 128 rows and there are more kinds of packets: the rest is counted by its reason alone.
 func TestALedgerThatIsTooSmallLosesNoCount(t *testing.T) {
-	s := startStorm(t, func(session *bpf.Session) { session.MapBytes, session.DrainEvery = 1, time.Second })
-	s.interval = time.Second
+	s := startStorm(t, func(session *bpf.Session) { session.MapBytes, session.DrainEvery = 1, time.Minute })
+	s.interval = time.Minute // no turn in between: it would make room for the second half of the kinds
 	wait := s.consume()
 	var err error
 	s.ns.Do(func() { err = rawProtocols(20) })
