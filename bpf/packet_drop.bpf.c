@@ -19,8 +19,11 @@
 #include "include/throttle.h"
 
 enum {
-	DROP_ENDING = 1 << 0,	    /* the packet was for a connection at its end */
-	DROP_HAS_PROTOCOL = 1 << 1, /* the number of the IP protocol is known */
+	DROP_ENDING = 1 << 0, /* the packet was for a connection at its end */
+	DROP_OPENS = 1 << 1,  /* a TCP segment that asks for a connection, where the reason alone does not tell */
+	DROP_BARE = 1 << 2,   /* one that carries nothing: no data, no beginning, no end, likewise */
+	DROP_MEANING = 7,     /* what the class depends on beside reason and place */
+	DROP_HAS_PROTOCOL = 1 << 3, /* the number of the IP protocol is known */
 };
 
 struct packet_drop_row {
@@ -38,18 +41,24 @@ struct packet_drop_event {
 	__u64 location;
 	__u32 reason;
 	__u32 length; /* skb->len */
-	struct packet_ends ends;
-	__u16 ethertype;
+	struct packet_headers packet;
+	char device[16]; /* that the packet was at, "" where that is not known */
+	__u32 device_index;
+	__u32 received_on; /* index of the device that it came in on; 0: on none yet */
 	__u8 flags;
-	__u8 _pad;
+	bool owned; /* a socket owned it */
+	__u8 _pad[6];
 };
 
 enum {
-	REASONS = 512, /* more than the core of any kernel has; those of subsystems have numbers above 0xffff */
+	REASONS_CORE = 512, /* more than the core of any kernel has */
+	SUBSYSTEMS = 8,	    /* whose reasons have its number in the upper half (include/net/dropreason.h) */
+	SUBSYSTEM_REASONS = 64,
+	REASONS = REASONS_CORE + SUBSYSTEMS * SUBSYSTEM_REASONS,
 };
 
-/* the overflow's kind is the reason and DROP_ENDING, as packet_drop_kind puts them together */
-LEDGER(struct packet_drop_row, REASONS * 4);
+/* the overflow's kind is the reason and DROP_MEANING, as packet_drop_kind puts them together */
+LEDGER(struct packet_drop_row, REASONS * (DROP_MEANING + 1));
 RUNS(struct packet_drop_row);
 
 struct {
@@ -64,24 +73,57 @@ const volatile __u32 tracepoint_args = 2;
 /* for whoever asked for it: it multiplies rows */
 const volatile bool rows_by_interface;
 
-/* by reason: 1 if nobody wants a record of such a drop, 2 if nobody does of one for a connection at its end */
-volatile __u8 reasons_unrecorded[REASONS];
+/* What is to be done about a reason: when nobody wants a record, and whether that depends on the packet itself. */
+enum {
+	REASON_UNRECORDED = 1 << 0,	   /* nobody does */
+	REASON_UNRECORDED_ENDING = 1 << 1, /* nobody does of a packet for a connection at its end */
+	REASON_UNRECORDED_BARE = 1 << 2,   /* nobody does of a TCP segment that carries nothing */
+	REASON_ASKS_PACKET = 1 << 3,	   /* what it means is told by the TCP header alone */
+};
 
-/* A subsystem's reason has its number in the upper half (include/net/dropreason.h). */
-static __always_inline __u32 packet_drop_kind(const struct packet_drop_row *row)
+volatile __u8 reasons[REASONS];
+
+/* The number of a reason among those of all; 0, which is none, for one beyond what is foreseen. */
+static __always_inline __u32 packet_drop_number(__u32 reason)
 {
-	__u32 kind = row->reason, ending = row->flags & DROP_ENDING ? 1 : 0;
+	__u32 subsystem = reason >> 16, number = reason & 0xffff;
 
-	if (kind >= REASONS)
-		kind = REASONS + ((kind >> 16 & 7) << 6) + (kind & 63);
-	return (kind & (REASONS * 2 - 1)) * 2 + ending;
+	if (!subsystem)
+		return number < REASONS_CORE ? number : 0;
+	if (subsystem >= SUBSYSTEMS || number >= SUBSYSTEM_REASONS)
+		return 0;
+	return (REASONS_CORE + subsystem * SUBSYSTEM_REASONS + number) & (REASONS - 1);
 }
 
-static __always_inline bool packet_drop_unrecorded(const struct packet_drop_row *row)
+static __always_inline __u32 packet_drop_kind(const struct packet_drop_row *row)
 {
-	if (row->reason >= REASONS)
-		return false;
-	return reasons_unrecorded[row->reason] & (row->flags & DROP_ENDING ? 3 : 1);
+	return packet_drop_number(row->reason) * (DROP_MEANING + 1) + (row->flags & DROP_MEANING);
+}
+
+static __always_inline bool packet_drop_unrecorded(const struct packet_drop_row *row, __u8 about)
+{
+	return about & REASON_UNRECORDED || (about & REASON_UNRECORDED_ENDING && row->flags & DROP_ENDING) ||
+	       (about & REASON_UNRECORDED_BARE && row->flags & DROP_BARE);
+}
+
+/*
+ * What a TCP segment was for. Kernels without a reason for it throw away the answer to what they have had already (a
+ * probe of a keep-alive, a FIN sent again), an attempt to connect and lost data alike.
+ */
+static __always_inline __u8 packet_drop_segment(const struct packet_shape *shape)
+{
+	union header tcp;
+	__u32 before;
+	__u8 flags;
+
+	if (shape->protocol != IPPROTO_TCP || !packet_has_transport(shape, TCP_HEADER) ||
+	    !memory_read(tcp.words, 1, shape->transport + 12))
+		return 0;
+	flags = tcp.bytes[1];
+	if (flags & TCP_FLAG_SYN)
+		return flags & TCP_FLAG_ACK ? 0 : DROP_OPENS;
+	before = shape->transport - shape->network + (tcp.bytes[0] >> 4) * 4;
+	return shape->length == before && !(flags & (TCP_FLAG_FIN | TCP_FLAG_RST)) ? DROP_BARE : 0;
 }
 
 /* At least one end of the connection has said that it sends no more. */
@@ -109,8 +151,24 @@ static __always_inline __u32 packet_drop_netns(struct sk_buff *skb, struct sock 
 	return skb->dev->nd_net.net->ns.inum;
 }
 
-static __always_inline void packet_drop_record(struct sk_buff *skb, const struct packet_drop_row *row,
-					       const struct socket_owner *known, __u32 netns)
+/* What lies in dev of a buffer that a socket owns may be something else, which is in no network namespace. */
+static __always_inline void packet_drop_device(struct packet_drop_event *event, struct sk_buff *skb)
+{
+	struct net_device *device = skb->dev;
+	struct sock *owner = skb->sk;
+
+	event->received_on = skb->skb_iif;
+	event->owned = owner;
+	if (!device || (owner && device->nd_net.net != owner->__sk_common.skc_net.net))
+		return;
+	event->device_index = device->ifindex;
+	if (event->device_index)
+		__builtin_memcpy(event->device, device->name, sizeof(event->device));
+}
+
+static __always_inline void packet_drop_record(struct sk_buff *skb, const struct packet_shape *shape,
+					       const struct packet_drop_row *row, const struct socket_owner *known,
+					       __u32 netns)
 {
 	struct packet_drop_event *event = ring_reserve(&events, sizeof(*event));
 
@@ -124,9 +182,9 @@ static __always_inline void packet_drop_record(struct sk_buff *skb, const struct
 	event->location = row->location;
 	event->reason = row->reason;
 	event->length = skb->len;
-	event->ethertype = row->ethertype;
 	event->flags = row->flags;
-	packet_read(&event->ends, skb);
+	packet_read(&event->packet, shape);
+	packet_drop_device(event, skb);
 	ring_submit(event);
 }
 
@@ -137,8 +195,9 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	struct packet_drop_row row = {};
 	struct socket_owner *known = 0;
 	struct sock *receiver = 0;
+	struct packet_shape shape;
 	__u32 netns, slot;
-	int protocol;
+	__u8 about;
 
 	if (!packet_is(skb))
 		return 0;
@@ -157,25 +216,27 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	row.location = ctx[1];
 	if (tracepoint_args >= 3)
 		row.reason = ctx[2];
-	row.ethertype = bpf_ntohs(skb->protocol);
-	protocol = packet_protocol(skb);
-	if (protocol >= 0) {
-		row.protocol = protocol;
+	packet_locate(&shape, skb);
+	row.ethertype = shape.ethertype;
+	row.protocol = shape.protocol;
+	if (shape.has_protocol)
 		row.flags = DROP_HAS_PROTOCOL;
-	}
 	if (packet_drop_ending(receiver))
 		row.flags |= DROP_ENDING;
+	about = reasons[packet_drop_number(row.reason) & (REASONS - 1)];
+	if (about & REASON_ASKS_PACKET)
+		row.flags |= packet_drop_segment(&shape);
 	if (rows_by_interface && !skb->sk) /* of a buffer that a socket owns, other things lie in dev */
 		__builtin_memcpy(row.interface, skb->dev->name, sizeof(row.interface));
 	if (known) {
 		row_owner_set(&row.who, &known->owner);
-		ledger_charge(&known->owner, row.reason << 1 | (row.flags & DROP_ENDING), row.location);
+		ledger_charge(&known->owner, row.reason << 3 | (row.flags & DROP_MEANING), row.location);
 	}
 	slot = ledger_tally_run(&row, skb->len, packet_drop_kind);
-	if (packet_drop_unrecorded(&row))
+	if (packet_drop_unrecorded(&row, about))
 		ledger_count(counted);
 	else if (ledger_admits_slot(slot))
-		packet_drop_record(skb, &row, known, netns);
+		packet_drop_record(skb, &shape, &row, known, netns);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include "kernel.h"
+#include "memory.h"
 
 enum {
 	CGROUP_LEVELS = 4,
@@ -37,9 +38,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct cgroup_names);
 } cgroup_room SEC(".maps");
-
-/* The kernel lets programs read strings: not in lockdown mode confidentiality. */
-const volatile bool may_read_strings;
 
 /*
  * The cgroup in the unified hierarchy, or the memory controller's where processes are still sorted by controllers:
@@ -70,7 +68,7 @@ static __always_inline __u64 cgroup_of(struct task_struct *task)
 	struct cgroup_names *names;
 	__u32 zero = 0;
 
-	if (!may_read_strings || bpf_map_lookup_elem(&cgroups, &id))
+	if (!memory_readable() || bpf_map_lookup_elem(&cgroups, &id))
 		return id;
 	names = bpf_map_lookup_elem(&cgroup_room, &zero);
 	if (!names)
@@ -78,7 +76,7 @@ static __always_inline __u64 cgroup_of(struct task_struct *task)
 	for (int i = 0; i < CGROUP_LEVELS; i++) {
 		names->name[i][0] = 0;
 		if (node) {
-			bpf_probe_read_kernel_str(names->name[i], CGROUP_NAME, node->name);
+			memory_text(names->name[i], CGROUP_NAME, node->name);
 			node = cgroup_parent(node);
 		}
 	}

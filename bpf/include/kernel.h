@@ -49,8 +49,13 @@ enum {
 enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
+	IPPROTO_ICMP = 1,
 	IPPROTO_TCP = 6,
 	IPPROTO_UDP = 17,
+	IPPROTO_DCCP = 33,
+	IPPROTO_ICMPV6 = 58,
+	IPPROTO_SCTP = 132,
+	IPPROTO_UDPLITE = 136,
 	EADDRNOTAVAIL = 99,
 	PF_KTHREAD = 0x00200000, /* include/linux/sched.h */
 };
@@ -135,6 +140,7 @@ struct tcp_sock {
 
 struct net_device {
 	char name[16];
+	int ifindex;
 	possible_net_t nd_net;
 };
 
@@ -142,8 +148,10 @@ struct sk_buff {
 	struct net_device *dev; /* only while no socket owns the buffer */
 	struct sock *sk;
 	unsigned int len;
+	int skb_iif; /* the device that it came in on */
 	__be16 protocol;
 	__u16 network_header;
+	__u16 mac_header;
 	unsigned int tail;
 	unsigned char *head;
 	char cb[48];

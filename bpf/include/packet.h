@@ -2,56 +2,81 @@
 /*
  * packet.h - what a packet's own headers say
  *
- * Nothing outside of the packet's data is read, and nothing is believed of a header whose version is not the one that
- * the buffer claims.
+ * Nothing outside of the packet's data is read, neither what its IP header says to be no part of it (the padding of
+ * Ethernet), and nothing is believed of a header whose version is not the one that the buffer claims. Of a packet in a
+ * tunnel these are the outer headers, until the kernel has taken them off.
  */
 #ifndef KERNTAP_PACKET_H
 #define KERNTAP_PACKET_H
 
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 #include "endpoint.h"
 #include "kernel.h"
+#include "memory.h"
 
 enum {
 	ETHERTYPE_MIN = 0x0600, /* smaller values are lengths or no Ethernet protocol at all */
 	ETHERTYPE_IPV4 = 0x0800,
+	ETHERTYPE_VLAN = 0x8100,
 	ETHERTYPE_IPV6 = 0x86dd,
+	ETHERTYPE_QINQ = 0x88a8,
+	ETHERNET_HEADER = 14,
+	VLAN_TAG = 4,
+	VLAN_TAGS = 2, /* that are looked behind */
+
+	IPV4_HEADER = 20,
+	IPV6_HEADER = 40,
+	IPV6_EXTENSION = 8, /* at least */
+	IPV6_EXTENSIONS = 8, /* that are looked behind */
+	TCP_HEADER = 20,
 	FRAGMENT_OFFSET = 0x1fff,
+	FRAGMENT_OFFSET6 = 0xfff8,
+
+	TCP_FLAG_FIN = 1 << 0,
+	TCP_FLAG_SYN = 1 << 1,
+	TCP_FLAG_RST = 1 << 2,
+	TCP_FLAG_ACK = 1 << 4,
 };
 
-struct ipv4_header {
-	__u8 version_ihl;
-	__u8 tos;
-	__be16 length;
-	__be16 id;
-	__be16 fragment;
-	__u8 ttl;
-	__u8 protocol;
-	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+/* What is known of a packet. */
+enum {
+	PACKET_ADDRESSES = 1 << 0,
+	PACKET_PROTOCOL = 1 << 1,
+	PACKET_PORTS = 1 << 2,
+	PACKET_TCP_FLAGS = 1 << 3,
+	PACKET_ICMP = 1 << 4,
 };
 
-struct ipv6_header {
-	__u8 version_class;
-	__u8 class_flow[3];
-	__be16 length;
-	__u8 next_header;
-	__u8 hop_limit;
-	__be32 source[4];
-	__be32 destination[4];
-};
-
-/* The ends of a packet as far as its headers tell them. */
-struct packet_ends {
+struct packet_headers {
 	struct endpoint source;
 	struct endpoint destination;
-	__u8 has_addresses;
-	__u8 has_ports;
-	__u8 protocol; /* IPPROTO_…, where has_addresses */
+	__u16 ethertype; /* of the network layer, behind VLAN tags */
+	__u8 known;	 /* PACKET_… */
+	__u8 protocol;	 /* IPPROTO_… of the transport */
+	__u8 tcp_flags;
+	__u8 icmp_type;
+	__u8 icmp_code;
 	__u8 _pad;
+};
+
+/* The first bytes of a header. */
+union header {
+	__u32 words[10];
+	__u16 halves[20];
+	__u8 bytes[40];
+};
+
+/* Where the headers of a packet lie. */
+struct packet_shape {
+	unsigned char *network;
+	unsigned char *transport; /* NULL where it is not there: in a later fragment, or cut off */
+	unsigned char *end;	  /* of what can be read */
+	__u32 length;		  /* of the network layer, as its header tells; 0: it does not */
+	__u16 ethertype;
+	__u8 protocol;
+	bool is_ip; /* its header is there, and of the version that the buffer claims */
+	bool has_protocol;
+	__u8 _pad[7];
 };
 
 /*
@@ -65,94 +90,184 @@ static __always_inline bool packet_is(struct sk_buff *skb)
 	return bpf_ntohs(skb->protocol) >= ETHERTYPE_MIN && network_header != 0 && network_header != 0xffff;
 }
 
+static __always_inline bool packet_tagged(__u16 ethertype)
+{
+	return ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_QINQ;
+}
+
 /*
- * Takes memory of the kernel for a type whose fields can be read without a helper's call (a35b9af4ec2c "bpf: Add a kfunc
- * for generic type cast", 6.2). A read that faults gives zeros.
+ * A packet that still carries its VLAN tags: devices on its way have set the network header before them or behind. They
+ * follow the Ethernet addresses, if it is their kind that the buffer claims.
  */
-extern void *bpf_rdonly_cast(const void *pointer, __u32 btf_id) __ksym __weak;
-
-/* The first bytes of a header, up to the IP protocol, which stands in the tenth of IPv4 and in the seventh of IPv6. */
-union packet_start {
-	__u32 words[3];
-	__u8 bytes[12];
-};
-
-static __always_inline bool packet_start_read(union packet_start *start, void *at)
+static __always_inline void packet_untag(struct packet_shape *shape, struct sk_buff *skb)
 {
-	struct in6_addr *sixteen_bytes;
+	unsigned char *at = skb->head + skb->mac_header + ETHERNET_HEADER - sizeof(__u16);
+	__u16 ethertype = shape->ethertype;
+	union header tag;
 
-	if (!bpf_rdonly_cast)
-		return !bpf_probe_read_kernel(start, sizeof(*start), at);
-	sixteen_bytes = bpf_rdonly_cast(at, bpf_core_type_id_kernel(struct in6_addr));
-	start->words[0] = sixteen_bytes->in6_u.u6_addr32[0];
-	start->words[1] = sixteen_bytes->in6_u.u6_addr32[1];
-	start->words[2] = sixteen_bytes->in6_u.u6_addr32[2];
-	return true;
-}
-
-/* The IP protocol's number, or -1 where the packet is neither IPv4 nor IPv6 or is cut off. */
-static __always_inline int packet_protocol(struct sk_buff *skb)
-{
-	unsigned char *at = skb->head + skb->network_header, *end = skb->head + skb->tail;
-	bool ipv4 = skb->protocol == bpf_htons(ETHERTYPE_IPV4), ipv6 = skb->protocol == bpf_htons(ETHERTYPE_IPV6);
-	int length = ipv4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
-	union packet_start start;
-
-	if (!(ipv4 || ipv6) || at + length > end || !packet_start_read(&start, at) || start.bytes[0] >> 4 != (ipv4 ? 4 : 6))
-		return -1;
-	return start.bytes[ipv4 ? __builtin_offsetof(struct ipv4_header, protocol)
-				: __builtin_offsetof(struct ipv6_header, next_header)];
-}
-
-static __always_inline void packet_ports(struct packet_ends *ends, unsigned char *at, unsigned char *end)
-{
-	__be16 ports[2];
-
-	if (ends->protocol != IPPROTO_TCP && ends->protocol != IPPROTO_UDP)
+	if (skb->mac_header == 0xffff || at + sizeof(__u32) > shape->end || !memory_read(tag.words, 1, at) ||
+	    bpf_ntohs(tag.halves[0]) != ethertype)
 		return;
-	if (at + sizeof(ports) > end || bpf_probe_read_kernel(ports, sizeof(ports), at))
+	for (int i = 0; i < VLAN_TAGS && packet_tagged(ethertype); i++) {
+		at += VLAN_TAG;
+		if (at + sizeof(__u32) > shape->end || !memory_read(tag.words, 1, at))
+			return;
+		ethertype = bpf_ntohs(tag.halves[0]);
+	}
+	if (packet_tagged(ethertype))
 		return;
-	ends->source.port = bpf_ntohs(ports[0]);
-	ends->destination.port = bpf_ntohs(ports[1]);
-	ends->has_ports = 1;
+	shape->ethertype = ethertype;
+	shape->network = at + sizeof(__u16);
 }
 
-static __always_inline void packet_ipv4(struct packet_ends *ends, unsigned char *at, unsigned char *end)
+/* Takes the length that an IP header claims: what lies behind it is padding. */
+static __always_inline void packet_bound(struct packet_shape *shape, __u32 length)
 {
-	struct ipv4_header ip;
-
-	if (at + sizeof(ip) > end || bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.version_ihl >> 4 != 4)
-		return;
-	endpoint_set4(&ends->source, ip.source, 0);
-	endpoint_set4(&ends->destination, ip.destination, 0);
-	ends->protocol = ip.protocol;
-	ends->has_addresses = 1;
-	if (!(bpf_ntohs(ip.fragment) & FRAGMENT_OFFSET))
-		packet_ports(ends, at + (ip.version_ihl & 0xf) * 4, end);
+	shape->length = length;
+	if (length && shape->network + length < shape->end)
+		shape->end = shape->network + length;
 }
 
-static __always_inline void packet_ipv6(struct packet_ends *ends, unsigned char *at, unsigned char *end)
+static __always_inline void packet_locate4(struct packet_shape *shape)
 {
-	struct ipv6_header ip;
+	union header ip;
+	__u32 length;
 
-	if (at + sizeof(ip) > end || bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.version_class >> 4 != 6)
+	if (shape->network + IPV4_HEADER > shape->end || !memory_read(ip.words, 3, shape->network) || ip.bytes[0] >> 4 != 4)
 		return;
-	__builtin_memcpy(ends->source.address, ip.source, sizeof(ip.source));
-	__builtin_memcpy(ends->destination.address, ip.destination, sizeof(ip.destination));
-	ends->protocol = ip.next_header;
-	ends->has_addresses = 1;
-	packet_ports(ends, at + sizeof(ip), end);
+	length = (ip.bytes[0] & 0xf) * 4;
+	if (length < IPV4_HEADER)
+		return;
+	shape->is_ip = true;
+	packet_bound(shape, bpf_ntohs(ip.halves[1]));
+	shape->protocol = ip.bytes[9];
+	shape->has_protocol = true;
+	if (!(bpf_ntohs(ip.halves[3]) & FRAGMENT_OFFSET))
+		shape->transport = shape->network + length;
 }
 
-/* Fills ends, which are zero, from the packet's headers. */
-static __always_inline void packet_read(struct packet_ends *ends, struct sk_buff *skb)
+/* Headers before that of the transport (RFC 8200, section 4.1): hop-by-hop, routing, fragment, authentication, … */
+static __always_inline bool packet_extension(__u8 header)
 {
-	unsigned char *at = skb->head + skb->network_header, *end = skb->head + skb->tail;
+	const __u64 low = 1ULL << 0 | 1ULL << 43 | 1ULL << 44 | 1ULL << 51 | 1ULL << 60;
 
-	if (skb->protocol == bpf_htons(ETHERTYPE_IPV4))
-		packet_ipv4(ends, at, end);
-	else if (skb->protocol == bpf_htons(ETHERTYPE_IPV6))
-		packet_ipv6(ends, at, end);
+	return (header < 64 && (low >> header & 1)) || header == 135 || header == 139 || header == 140;
+}
+
+static __always_inline void packet_locate6(struct packet_shape *shape)
+{
+	unsigned char *at = shape->network + IPV6_HEADER;
+	bool later_fragment = false;
+	union header ip;
+	__u8 header;
+
+	if (at > shape->end || !memory_read(ip.words, 2, shape->network) || ip.bytes[0] >> 4 != 6)
+		return;
+	shape->is_ip = true;
+	header = ip.bytes[6];
+	if (ip.halves[2]) /* else it is longer than 64 KB, or has no more than its header */
+		packet_bound(shape, IPV6_HEADER + bpf_ntohs(ip.halves[2]));
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < IPV6_EXTENSIONS && packet_extension(header) && !later_fragment; i++) {
+		__u8 kind = header;
+
+		if (at + IPV6_EXTENSION > shape->end || !memory_read(ip.words, 1, at))
+			return;
+		header = ip.bytes[0];
+		if (kind == 44)
+			later_fragment = bpf_ntohs(ip.halves[1]) & FRAGMENT_OFFSET6;
+		at += kind == 44 ? IPV6_EXTENSION : kind == 51 ? (ip.bytes[1] + 2) * 4 : (ip.bytes[1] + 1) * 8;
+	}
+	if (packet_extension(header))
+		return;
+	shape->protocol = header;
+	shape->has_protocol = true;
+	if (!later_fragment)
+		shape->transport = at;
+}
+
+static __always_inline void packet_locate(struct packet_shape *shape, struct sk_buff *skb)
+{
+	shape->network = skb->head + skb->network_header;
+	shape->transport = 0;
+	shape->end = skb->head + skb->tail;
+	shape->length = 0;
+	shape->ethertype = bpf_ntohs(skb->protocol);
+	shape->protocol = 0;
+	shape->is_ip = false;
+	shape->has_protocol = false;
+	if (packet_tagged(shape->ethertype))
+		packet_untag(shape, skb);
+	if (shape->ethertype == ETHERTYPE_IPV4)
+		packet_locate4(shape);
+	else if (shape->ethertype == ETHERTYPE_IPV6)
+		packet_locate6(shape);
+}
+
+/* Whether the transport's header, or so much of it, is there to be read. */
+static __always_inline bool packet_has_transport(const struct packet_shape *shape, int bytes)
+{
+	return shape->transport && shape->transport + bytes <= shape->end;
+}
+
+static __always_inline bool packet_protocol_has_ports(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_DCCP || protocol == IPPROTO_SCTP ||
+	       protocol == IPPROTO_UDPLITE;
+}
+
+static __always_inline void packet_addresses(struct packet_headers *to, const struct packet_shape *shape)
+{
+	union header ip;
+
+	if (shape->ethertype == ETHERTYPE_IPV4) {
+		if (!memory_read(ip.words, 5, shape->network))
+			return;
+		endpoint_set4(&to->source, ip.words[3], 0);
+		endpoint_set4(&to->destination, ip.words[4], 0);
+	} else {
+		if (!memory_read(ip.words, 10, shape->network))
+			return;
+		__builtin_memcpy(to->source.address, &ip.words[2], sizeof(to->source.address));
+		__builtin_memcpy(to->destination.address, &ip.words[6], sizeof(to->destination.address));
+	}
+	to->known |= PACKET_ADDRESSES;
+}
+
+static __always_inline void packet_transport(struct packet_headers *to, const struct packet_shape *shape)
+{
+	union header start;
+
+	if (!packet_has_transport(shape, sizeof(__u32)) || !memory_read(start.words, 1, shape->transport))
+		return;
+	if (packet_protocol_has_ports(shape->protocol)) {
+		to->source.port = bpf_ntohs(start.halves[0]);
+		to->destination.port = bpf_ntohs(start.halves[1]);
+		to->known |= PACKET_PORTS;
+	} else if (shape->protocol == IPPROTO_ICMP || shape->protocol == IPPROTO_ICMPV6) {
+		to->icmp_type = start.bytes[0];
+		to->icmp_code = start.bytes[1];
+		to->known |= PACKET_ICMP;
+	}
+	if (shape->protocol == IPPROTO_TCP && packet_has_transport(shape, TCP_HEADER) &&
+	    memory_read(start.words, 1, shape->transport + 12)) {
+		to->tcp_flags = start.bytes[1];
+		to->known |= PACKET_TCP_FLAGS;
+	}
+}
+
+/* Fills headers, which are zero, from a packet that was located. */
+static __always_inline void packet_read(struct packet_headers *to, const struct packet_shape *shape)
+{
+	to->ethertype = shape->ethertype;
+	if (!shape->is_ip)
+		return;
+	packet_addresses(to, shape);
+	if (shape->has_protocol) {
+		to->protocol = shape->protocol;
+		to->known |= PACKET_PROTOCOL;
+		packet_transport(to, shape);
+	}
 }
 
 #endif /* KERNTAP_PACKET_H */

@@ -119,7 +119,7 @@ const (
 	fileChangeMapRows1            = "rows_1"
 	fileChangeProgFileChangeDirty = "file_change_dirty"
 	fileChangeVarLedgerHalf       = "ledger_half"
-	fileChangeVarMayReadStrings   = "may_read_strings"
+	fileChangeVarMayProbeRead     = "may_probe_read"
 	fileChangeVarRingWokenNs      = "ring_woken_ns"
 	fileChangeVarRowsByCgroup     = "rows_by_cgroup"
 	fileChangeVarRowsByExecutable = "rows_by_executable"
@@ -196,7 +196,7 @@ type fileChangeMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type fileChangeVariableSpecs struct {
 	LedgerHalf       *ebpf.VariableSpec `ebpf:"ledger_half"`
-	MayReadStrings   *ebpf.VariableSpec `ebpf:"may_read_strings"`
+	MayProbeRead     *ebpf.VariableSpec `ebpf:"may_probe_read"`
 	RingWokenNs      *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
 	RowsByCgroup     *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
 	RowsByExecutable *ebpf.VariableSpec `ebpf:"rows_by_executable"`
@@ -260,7 +260,7 @@ func (m *fileChangeMaps) Close() error {
 // It can be passed to loadFileChangeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type fileChangeVariables struct {
 	LedgerHalf       *ebpf.Variable `ebpf:"ledger_half"`
-	MayReadStrings   *ebpf.Variable `ebpf:"may_read_strings"`
+	MayProbeRead     *ebpf.Variable `ebpf:"may_probe_read"`
 	RingWokenNs      *ebpf.Variable `ebpf:"ring_woken_ns"`
 	RowsByCgroup     *ebpf.Variable `ebpf:"rows_by_cgroup"`
 	RowsByExecutable *ebpf.Variable `ebpf:"rows_by_executable"`

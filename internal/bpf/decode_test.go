@@ -25,13 +25,16 @@ type connectionSample struct {
 }
 
 type packetDropSample struct {
-	header                              bpf.WireHeader
-	location                            uint64
-	reason, length                      uint32
-	source, destination                 endpoint
-	ethertype                           uint16
-	protocol, hasAddresses, hasPorts, _ uint8
-	_                                   [2]uint8
+	header                                           bpf.WireHeader
+	location                                         uint64
+	reason, length                                   uint32
+	source, destination                              endpoint
+	ethertype                                        uint16
+	known, protocol, tcpFlags, icmpType, icmpCode, _ uint8
+	device                                           [16]byte
+	deviceIndex, receivedOn                          uint32
+	flags, owned                                     uint8
+	_                                                [6]uint8
 }
 
 func bytesOf[T any](wire T) []byte {
@@ -58,7 +61,8 @@ func decodings() []decoding {
 			header: header, durationNs: 1e6, local: end(1, 40000), peer: end(2, 443), outcome: 3, role: 1})},
 		{"packet_drop", packet_drop.NewProgram(storage).Decoder(), bytesOf(packetDropSample{
 			header: header, location: 0xffffffff81000000, reason: 3, length: 60, source: end(1, 40000),
-			destination: end(2, 443), ethertype: 0x0800, protocol: 6, hasAddresses: 1, hasPorts: 1})},
+			destination: end(2, 443), ethertype: 0x0800, protocol: 6, known: 15, tcpFlags: 2,
+			device: [16]byte{'e', 't', 'h', '0'}, deviceIndex: 2, receivedOn: 2})},
 	}
 }
 

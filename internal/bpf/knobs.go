@@ -20,7 +20,7 @@ func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
 		"self_tgid":           s.SelfPID,
 		"self_netns":          s.SelfNetNS,
 		"self_ports":          s.SelfPorts,
-		"may_read_strings":    mayReadStrings(),
+		"may_probe_read":      mayProbeRead(),
 		"rows_by_cgroup":      s.RowsBy.Container || s.RowsBy.Pod,
 		"rows_by_executable":  s.RowsBy.Executable,
 		"rows_by_port":        s.RowsBy.ServerPort,
@@ -87,8 +87,8 @@ func (r RowsBy) only(identity workload.Identity) workload.Identity {
 	return identity
 }
 
-// mayReadStrings tells whether the kernel lets programs follow pointers to text: not in lockdown mode confidentiality.
+// mayProbeRead tells whether the kernel lets programs read its memory at will: not in lockdown mode confidentiality.
 // It asks for the helper where every kernel answers, in a raw tracepoint.
-func mayReadStrings() bool {
+func mayProbeRead() bool {
 	return features.HaveProgramHelper(ebpf.RawTracepoint, asm.FnProbeReadKernelStr) == nil
 }

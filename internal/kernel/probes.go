@@ -31,6 +31,16 @@ func takesHelper(kind ebpf.ProgramType, helper asm.BuiltinFunc) error {
 	return nil
 }
 
+// readsMemory returns nil if programs may read memory that has no type: by a helper, or where it is refused (in lockdown)
+// by a cast, which bpf/include/memory.h prefers.
+func readsMemory(types *btf.Spec, helper asm.BuiltinFunc) error {
+	var cast *btf.Func
+	if types.TypeByName("bpf_rdonly_cast", &cast) == nil {
+		return nil
+	}
+	return takesHelper(ebpf.RawTracepoint, helper)
+}
+
 // storageTakesTracing returns nil if programs on a BTF tracepoint may look into the storage of sockets (Linux 5.11).
 func storageTakesTracing() error {
 	storage, err := ebpf.NewMap(&ebpf.MapSpec{

@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 )
@@ -42,12 +41,12 @@ var (
 	DropLocations = Reduction{"drop_locations", "the names of drop locations",
 		"add the capability SYSLOG (and kernel.kptr_restrict below 2)",
 		func(*btf.Spec) error { return symbolsShown(symbolsPath) }}
-	PacketHeaders = Reduction{"packet_headers", "packet drops, whose packets' headers nothing may read",
+	PacketHeaders = Reduction{"packet_headers", "addresses, ports and protocols of dropped packets",
 		"boot without lockdown mode confidentiality",
-		func(*btf.Spec) error { return takesHelper(ebpf.RawTracepoint, asm.FnProbeReadKernel) }}
+		func(types *btf.Spec) error { return readsMemory(types, asm.FnProbeReadKernel) }}
 	ContainerIDs = Reduction{"container_ids", "the container and the pod of a process",
 		"boot without lockdown mode confidentiality",
-		func(*btf.Spec) error { return takesHelper(ebpf.RawTracepoint, asm.FnProbeReadKernelStr) }}
+		func(types *btf.Spec) error { return readsMemory(types, asm.FnProbeReadKernelStr) }}
 	SocketStorage = Reduction{"socket_storage", "the owner of a socket, tied to the socket itself", "",
 		func(*btf.Spec) error { return storageTakesTracing() }}
 )

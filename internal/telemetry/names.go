@@ -21,6 +21,7 @@ const (
 	ErrorType           = "error.type"
 	ServerPort          = "server.port"
 	InterfaceName       = "network.interface.name"
+	Direction           = "network.io.direction"
 
 	Command      = "kerntap.command"
 	TCPRole      = "kerntap.tcp.role"
@@ -31,6 +32,9 @@ const (
 	DropLocation = "kerntap.drop.location"
 	PacketSize   = "kerntap.packet.size"
 	EtherType    = "kerntap.packet.ethertype"
+	TCPFlags     = "kerntap.tcp.flags"
+	ICMPType     = "kerntap.icmp.type"
+	ICMPCode     = "kerntap.icmp.code"
 	Attribution  = "kerntap.attribution"
 	ProgramName  = "kerntap.program.name"
 	Outcome      = "kerntap.outcome"
@@ -45,6 +49,10 @@ const (
 	UDP  = "udp"
 	IPv4 = "ipv4"
 	IPv6 = "ipv6"
+
+	// Values of network.io.direction.
+	Receive  = "receive"
+	Transmit = "transmit"
 
 	// Values of kerntap.drop.class: something was lost, a packet was turned away, ordinary operation threw it away.
 	ClassLoss    = "loss"

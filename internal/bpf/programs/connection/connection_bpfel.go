@@ -152,7 +152,7 @@ const (
 	connectionVarDistributionBounds   = "distribution_bounds"
 	connectionVarDistributionNone     = "distribution_none"
 	connectionVarLedgerHalf           = "ledger_half"
-	connectionVarMayReadStrings       = "may_read_strings"
+	connectionVarMayProbeRead         = "may_probe_read"
 	connectionVarRingWokenNs          = "ring_woken_ns"
 	connectionVarRowsByCgroup         = "rows_by_cgroup"
 	connectionVarRowsByExecutable     = "rows_by_executable"
@@ -240,7 +240,7 @@ type connectionVariableSpecs struct {
 	DistributionBounds *ebpf.VariableSpec `ebpf:"distribution_bounds"`
 	DistributionNone   *ebpf.VariableSpec `ebpf:"distribution_none"`
 	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
-	MayReadStrings     *ebpf.VariableSpec `ebpf:"may_read_strings"`
+	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
 	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
 	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
 	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
@@ -316,7 +316,7 @@ type connectionVariables struct {
 	DistributionBounds *ebpf.Variable `ebpf:"distribution_bounds"`
 	DistributionNone   *ebpf.Variable `ebpf:"distribution_none"`
 	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
-	MayReadStrings     *ebpf.Variable `ebpf:"may_read_strings"`
+	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
 	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
 	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
 	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`

@@ -66,7 +66,7 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
-	knobs := []string{connectionVarSelfTgid, connectionVarMayReadStrings, connectionVarSelfNetns, connectionVarSelfPorts,
+	knobs := []string{connectionVarSelfTgid, connectionVarMayProbeRead, connectionVarSelfNetns, connectionVarSelfPorts,
 		connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
 		connectionVarDistributionBounds, connectionVarDistributionNone}
 	for _, name := range knobs {

@@ -22,7 +22,7 @@ type cause struct {
 type causeKey struct {
 	reason   uint32
 	location uint64
-	ending   bool // the packet was for a connection at its end
+	packet   packetMeaning
 }
 
 // causes names reasons and places from the kernel's tables. It belongs to one goroutine.
@@ -59,7 +59,7 @@ func (c *causes) lookUp(key causeKey) *cause {
 	if c.symbols != nil {
 		found.location, _ = c.symbols.Locate(key.location)
 	}
-	found.class = classify(found.reason, found.location, key.ending)
+	found.class = classify(found.reason, found.location, key.packet)
 	found.exported = slices.Contains(c.used.Records, string(found.class))
 	c.known[key] = found
 	return found
@@ -77,24 +77,50 @@ func reasonName(reasons kernel.Enum, value uint32) string {
 	return strconv.FormatUint(uint64(value), 10)
 }
 
-// reasonCount is REASONS in bpf/packet_drop.bpf.c.
-const reasonCount = 512
+// What is to be done about a reason, REASON_… in bpf/packet_drop.bpf.c.
+const (
+	reasonUnrecorded = 1 << iota
+	reasonUnrecordedEnding
+	reasonUnrecordedBare
+	reasonAsksPacket
+)
 
-// unrecorded says to the program which drops nobody wants a record of, by reason: those of class clean-up, unless they
-// are asked for. Those without a reason are clean-up only at the end of a connection or at certain places, which the
-// program does not know: it records them, and their class keeps them out of what is exported.
-func unrecorded(config Config, names kernel.Enum) (reasons [reasonCount]uint8) {
-	const always, atTheEnd = 1, 2
-	for reason := range reasons {
-		name := reasonName(names, uint32(reason))
-		switch {
-		case config.unwanted(classify(name, "", false)):
-			reasons[reason] = always
-		case config.unwanted(classify(name, "", true)):
-			reasons[reason] = atTheEnd
+// about says to the program what is to be done about each reason: which drops nobody wants a record of, those of class
+// clean-up, unless they are asked for. What of those without a reason is clean-up is told by the packet and by the
+// place, which the program does not know: it records them, and their class keeps them out of what is exported.
+func about(config Config, names kernel.Enum) (reasons [reasonCount]uint8) {
+	for number := range reasons {
+		name := reasonName(names, reasonOfNumber(uint32(number)))
+		if asksPacket(name) {
+			reasons[number] |= reasonAsksPacket
+		}
+		for packet, unrecorded := range map[packetMeaning]uint8{
+			0: reasonUnrecorded, packetEnding: reasonUnrecordedEnding, packetBare: reasonUnrecordedBare,
+		} {
+			if config.unwanted(classify(name, "", packet)) {
+				reasons[number] |= unrecorded
+			}
 		}
 	}
 	return reasons
+}
+
+// The numbers by which the program knows reasons, REASONS_CORE and its neighbours in bpf/packet_drop.bpf.c: those of the
+// core as they are, those of subsystems behind them.
+const (
+	coreReasons      = 512
+	subsystems       = 8
+	subsystemReasons = 64
+	reasonCount      = coreReasons + subsystems*subsystemReasons
+)
+
+// reasonOfNumber is the reason that packet_drop_number in bpf/packet_drop.bpf.c made this number of.
+func reasonOfNumber(number uint32) uint32 {
+	if number < coreReasons {
+		return number
+	}
+	number -= coreReasons
+	return number/subsystemReasons<<16 | number%subsystemReasons
 }
 
 // unwanted tells whether nobody wants records of a class, not even for the local API: clean-up would push what matters

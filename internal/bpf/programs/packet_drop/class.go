@@ -74,23 +74,55 @@ var cleaners = map[string]bool{
 	"inet_csk_destroy_sock":  true,
 }
 
-// classify decides by the reason, and where the kernel gives none by the place and by whether the packet was for a
-// connection at its end: there the kernel reads an acknowledgement or a FIN, answers it and frees it without a reason.
-// What cannot be told apart is a loss: better one too many to look at than one that is never seen.
-func classify(reason, location string, ending bool) Class {
+// packetMeaning is what a packet itself says about what its drop means, DROP_… in bpf/packet_drop.bpf.c.
+type packetMeaning uint8
+
+const (
+	packetEnding packetMeaning = 1 << iota // it was for a connection at its end
+	packetOpens                            // a TCP segment that asks for a connection
+	packetBare                             // one that carries nothing: no data, no beginning, no end
+	packetAll    = packetEnding | packetOpens | packetBare
+)
+
+// asksPacket tells whether what a reason means depends on what kind of TCP segment it was. Kernels that have a reason
+// for less throw away lost data and a probe of a keep-alive or of a closed window alike.
+func asksPacket(reason string) bool {
+	return unspecified(reason) || reason == "TCP_INVALID_SEQUENCE"
+}
+
+// unspecified tells whether the kernel gives no reason.
+func unspecified(reason string) bool { return reason == "" || reason == "NOT_SPECIFIED" }
+
+// classify decides by the reason, and where the kernel gives none by the packet and the place. What cannot be told apart
+// is a loss: better one too many to look at than one that is never seen.
+func classify(reason, location string, packet packetMeaning) Class {
+	function, _, _ := strings.Cut(location, "+")
 	switch {
 	case refused[reason]:
 		return ClassRefused
 	case cleanup[reason]:
 		return ClassCleanup
-	case reason != "" && reason != "NOT_SPECIFIED":
+	case reason == "TCP_INVALID_SEQUENCE" && packet&packetBare != 0:
+		return ClassCleanup // it acknowledges what was acknowledged before
+	case !unspecified(reason):
 		return ClassLoss
-	case ending:
+	case packet&packetEnding != 0:
+		// The kernel reads an acknowledgement or a FIN, answers it and frees it.
 		return ClassCleanup
-	}
-	function, _, _ := strings.Cut(location, "+")
-	if cleaners[function] {
+	case function == "tcp_v4_rcv" || function == "tcp_v6_rcv":
+		return classifyReceived(packet)
+	case cleaners[function]:
 		return ClassCleanup
 	}
 	return ClassLoss
+}
+
+// classifyReceived is about kernels that say neither why nor for which socket TCP threw a segment away as soon as it
+// came: an attempt to connect that nobody waits for is turned away; anything else is for a connection that is in
+// TIME_WAIT or gone.
+func classifyReceived(packet packetMeaning) Class {
+	if packet&packetOpens != 0 {
+		return ClassRefused
+	}
+	return ClassCleanup
 }

@@ -53,7 +53,7 @@ func drops(t testing.TB) *decoder {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "kallsyms")
-	const symbols = "ffffffff81000000 T tcp_v4_rcv\nffffffff81000400 T sk_stream_kill_queues\nffffffff81000800 T after\n"
+	const symbols = "ffffffff81000000 T ip_rcv_core\nffffffff81000400 T sk_stream_kill_queues\nffffffff81000800 T after\n"
 	if err := os.WriteFile(path, []byte(symbols), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func drops(t testing.TB) *decoder {
 // unlearned knows nothing of any kernel.
 func unlearned() *decoder {
 	config := DefaultConfig()
-	d := &decoder{causes{config: new(atomic.Pointer[Config])}}
+	d := &decoder{causes: causes{config: new(atomic.Pointer[Config])}}
 	d.config.Store(&config)
 	return d
 }
@@ -90,11 +90,11 @@ func sampleOf(wire packetDropPacketDropEvent) []byte {
 
 // wireOf is a TCP packet that a firewall dropped.
 func wireOf(ethertype uint16, source, destination string) packetDropPacketDropEvent {
-	wire := packetDropPacketDropEvent{Location: atReceive + 0x1f, Reason: reasonNetfilter, Length: 60,
-		Ethertype: ethertype}
-	wire.Ends.Protocol, wire.Ends.HasAddresses, wire.Ends.HasPorts = 6, 1, 1
-	wire.Ends.Source.Address, wire.Ends.Source.Port = words(source), 40000
-	wire.Ends.Destination.Address, wire.Ends.Destination.Port = words(destination), 443
+	wire := packetDropPacketDropEvent{Location: atReceive + 0x1f, Reason: reasonNetfilter, Length: 60}
+	wire.Packet.Ethertype, wire.Packet.Protocol = ethertype, 6
+	wire.Packet.Known = uint8(KnownAddresses | KnownProtocol | KnownPorts)
+	wire.Packet.Source.Address, wire.Packet.Source.Port = words(source), 40000
+	wire.Packet.Destination.Address, wire.Packet.Destination.Port = words(destination), 443
 	return wire
 }
 
@@ -120,14 +120,16 @@ func TestASampleIsDecodedFieldByField(t *testing.T) {
 	} {
 		got := *decode(t, d, wireOf(test.ethertype, test.source, test.destination))
 		want := Event{
-			BaseEvent: base, cause: got.cause, ReasonCode: reasonNetfilter, Length: 60, EtherType: test.ethertype,
-			Protocol: 6, HasPorts: true, Source: netip.MustParseAddrPort(test.wantSource),
-			Destination: netip.MustParseAddrPort(test.wantDestination),
+			BaseEvent: base, cause: got.cause, ReasonCode: reasonNetfilter, Packet: Packet{
+				Length: 60, EtherType: test.ethertype, Known: KnownAddresses | KnownProtocol | KnownPorts, Protocol: 6,
+				Source:      netip.MustParseAddrPort(test.wantSource),
+				Destination: netip.MustParseAddrPort(test.wantDestination),
+			},
 		}
 		if got != want {
 			t.Errorf("%s: %+v, want %+v", test.where, got, want)
 		}
-		if got.Reason() != "NETFILTER_DROP" || got.Class() != ClassLoss || got.Location() != "tcp_v4_rcv+0x1f" {
+		if got.Reason() != "NETFILTER_DROP" || got.Class() != ClassLoss || got.Location() != "ip_rcv_core+0x1f" {
 			t.Errorf("%s: %s, %s at %s", test.where, got.Reason(), got.Class(), got.Location())
 		}
 	}
@@ -136,12 +138,13 @@ func TestASampleIsDecodedFieldByField(t *testing.T) {
 func TestAPacketTellsNoMoreThanItsHeadersDid(t *testing.T) {
 	d := drops(t)
 	wire := wireOf(etherTypeIPv4, "192.0.2.1", "198.51.100.2")
-	wire.Ends.HasPorts, wire.Ends.Source.Port, wire.Ends.Destination.Port = 0, 0, 0
-	if e := decode(t, d, wire); e.HasPorts || !e.Source.IsValid() || e.Protocol != 6 {
+	wire.Packet.Known &^= uint8(KnownPorts)
+	wire.Packet.Source.Port, wire.Packet.Destination.Port = 0, 0
+	if e := decode(t, d, wire); e.has(KnownPorts) || !e.Source.IsValid() || e.transport() != "tcp" {
 		t.Errorf("a later fragment: %+v", *e)
 	}
-	wire.Ends.HasAddresses = 0
-	if e := decode(t, d, wire); e.Source.IsValid() || e.Destination.IsValid() || e.HasPorts || e.Protocol != 0 {
+	wire.Packet.Known = 0
+	if e := decode(t, d, wire); e.Source.IsValid() || e.Destination.IsValid() || e.transport() != "" {
 		t.Errorf("a packet without a readable header: %+v", *e)
 	}
 }
@@ -217,7 +220,7 @@ func FuzzDecode(f *testing.F) {
 	for _, ethertype := range []uint16{etherTypeIPv4, etherTypeIPv6, 0x0806} {
 		wire := wireOf(ethertype, "192.0.2.1", "2001:db8::2")
 		f.Add(sampleOf(wire))
-		wire.Ends.HasAddresses, wire.Reason, wire.Location = 0, 1<<31, ^uint64(0)
+		wire.Packet.Known, wire.Reason, wire.Location = 0, 1<<31, ^uint64(0)
 		f.Add(sampleOf(wire))
 	}
 	f.Add([]byte{})

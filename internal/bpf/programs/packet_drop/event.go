@@ -1,10 +1,8 @@
 package packet_drop
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/telemetry"
@@ -16,15 +14,7 @@ type Event struct {
 	*cause
 	// ReasonCode is the running kernel's number of the reason.
 	ReasonCode uint32
-	// Length is the length of the kernel's buffer in bytes.
-	Length uint32
-	// EtherType is the protocol of the network layer.
-	EtherType uint16
-	// Protocol is the IP protocol number, Source and Destination the packet's own addresses; invalid where the packet
-	// is neither IPv4 nor IPv6 or its header could not be read. Ports are there where HasPorts says so.
-	Protocol            uint8
-	HasPorts            bool
-	Source, Destination netip.AddrPort
+	Packet
 }
 
 var (
@@ -98,7 +88,10 @@ func (e *Event) Severity() telemetry.Severity {
 
 // Body implements bpf.Described.
 func (e *Event) Body() string {
-	line := fmt.Sprintf("dropped %s, %d bytes", e.packet(), e.Length)
+	line := fmt.Sprintf("dropped %s, %d bytes", e.describe(), e.Length)
+	if details := e.details(); details != "" {
+		line += ", " + details
+	}
 	if e.reason != "" {
 		line += ": " + e.reason
 	}
@@ -111,26 +104,6 @@ func (e *Event) Body() string {
 	return line
 }
 
-// packet names the packet as far as its headers could be read.
-func (e *Event) packet() string {
-	switch {
-	case !e.Source.IsValid():
-		return fmt.Sprintf("a packet of EtherType 0x%04x", e.EtherType)
-	case e.HasPorts:
-		return fmt.Sprintf("%s %s → %s", e.transport(), e.Source, e.Destination)
-	default:
-		return fmt.Sprintf("%s %s → %s", cmp.Or(e.transport(), networkType(e.EtherType)), e.Source.Addr(), e.Destination.Addr())
-	}
-}
-
-// transport is the value of network.transport, "" where it is not known.
-func (e *Event) transport() string {
-	if !e.Source.IsValid() {
-		return ""
-	}
-	return transport(e.EtherType, e.Protocol)
-}
-
 // Attributes implements bpf.Described.
 func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	if e.reason != "" {
@@ -140,24 +113,5 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	if e.location != "" {
 		dst = append(dst, telemetry.String(telemetry.DropLocation, e.location))
 	}
-	dst = append(dst, telemetry.Int(telemetry.PacketSize, int64(e.Length)))
-	if network := networkType(e.EtherType); network != "" {
-		dst = append(dst, telemetry.String(telemetry.NetworkType, network))
-	} else {
-		dst = append(dst, telemetry.Int(telemetry.EtherType, int64(e.EtherType)))
-	}
-	if transport := e.transport(); transport != "" {
-		dst = append(dst, telemetry.String(telemetry.NetworkTransport, transport))
-	}
-	if e.Source.IsValid() {
-		dst = append(dst,
-			telemetry.String(telemetry.SourceAddress, e.Source.Addr().String()),
-			telemetry.String(telemetry.DestinationAddress, e.Destination.Addr().String()))
-	}
-	if e.HasPorts {
-		dst = append(dst,
-			telemetry.Int(telemetry.SourcePort, int64(e.Source.Port())),
-			telemetry.Int(telemetry.DestinationPort, int64(e.Destination.Port())))
-	}
-	return e.OwnerAttributes(dst)
+	return e.OwnerAttributes(e.attributes(dst))
 }

@@ -12,9 +12,12 @@ import (
 // event is a TCP packet of curl that was dropped for a reason somewhere.
 func event(reason, location string) *Event {
 	return &Event{
-		BaseEvent: base, cause: &cause{reason: reason, class: classify(reason, location, false), location: location},
-		ReasonCode: 8, Length: 60, EtherType: etherTypeIPv4, Protocol: 6, HasPorts: true,
-		Source: netip.MustParseAddrPort("192.0.2.1:40000"), Destination: netip.MustParseAddrPort("198.51.100.2:443"),
+		BaseEvent: base, cause: &cause{reason: reason, class: classify(reason, location, 0), location: location},
+		ReasonCode: 8, Packet: Packet{
+			Length: 60, EtherType: etherTypeIPv4, Protocol: 6, Known: KnownAddresses | KnownProtocol | KnownPorts,
+			Source:      netip.MustParseAddrPort("192.0.2.1:40000"),
+			Destination: netip.MustParseAddrPort("198.51.100.2:443"),
+		},
 	}
 }
 
@@ -37,7 +40,7 @@ func overIPv6(e *Event) {
 
 // without ports are later fragments and every protocol but TCP and UDP.
 func withoutPorts(e *Event) {
-	e.HasPorts = false
+	e.Known &^= KnownPorts
 	e.Source, e.Destination = netip.AddrPortFrom(e.Source.Addr(), 0), netip.AddrPortFrom(e.Destination.Addr(), 0)
 }
 
@@ -46,7 +49,7 @@ func protocol(number uint8) func(*Event) { return func(e *Event) { e.Protocol = 
 // unreadable packets have a network header that nobody could read.
 func unreadable(ethertype uint16) func(*Event) {
 	return func(e *Event) {
-		e.EtherType, e.Protocol, e.HasPorts = ethertype, 0, false
+		e.EtherType, e.Protocol, e.Known = ethertype, 0, 0
 		e.Source, e.Destination = netip.AddrPort{}, netip.AddrPort{}
 	}
 }

@@ -58,7 +58,7 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
-	knobs := []string{packetDropVarSelfTgid, packetDropVarMayReadStrings, packetDropVarSelfNetns, packetDropVarSelfPorts,
+	knobs := []string{packetDropVarSelfTgid, packetDropVarMayProbeRead, packetDropVarSelfNetns, packetDropVarSelfPorts,
 		packetDropVarTracepointArgs, packetDropVarRowsByCgroup, packetDropVarRowsByExecutable,
 		packetDropVarRowsByInterface}
 	for _, name := range knobs {
@@ -67,7 +67,7 @@ func TestTheObjectHasItsKnobs(t *testing.T) {
 		}
 	}
 	for _, name := range []string{packetDropVarScopeNetns, packetDropVarThrottleRow, packetDropVarThrottleProgram,
-		packetDropVarThrottleFirst, packetDropVarReasonsUnrecorded} {
+		packetDropVarThrottleFirst, packetDropVarReasons} {
 		if knob := variables[name]; knob == nil || knob.Constant() {
 			t.Errorf("%s is %v: it cannot change while the program runs", name, knob)
 		}

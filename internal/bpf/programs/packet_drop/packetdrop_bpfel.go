@@ -57,7 +57,7 @@ type packetDropPacketDropEvent struct {
 	Location uint64
 	Reason   uint32
 	Length   uint32
-	Ends     struct {
+	Packet   struct {
 		_      structs.HostLayout
 		Source struct {
 			_       structs.HostLayout
@@ -71,14 +71,20 @@ type packetDropPacketDropEvent struct {
 			Port    uint16
 			Pad     uint16
 		}
-		HasAddresses uint8
-		HasPorts     uint8
-		Protocol     uint8
-		Pad          uint8
+		Ethertype uint16
+		Known     uint8
+		Protocol  uint8
+		TcpFlags  uint8
+		IcmpType  uint8
+		IcmpCode  uint8
+		Pad       uint8
 	}
-	Ethertype uint16
-	Flags     uint8
-	Pad       uint8
+	Device      [16]int8
+	DeviceIndex uint32
+	ReceivedOn  uint32
+	Flags       uint8
+	Owned       bool
+	Pad         [6]uint8
 }
 
 type packetDropPacketDropRow struct {
@@ -156,8 +162,8 @@ const (
 	packetDropMapRuns                = "runs"
 	packetDropProgPacketDropKfreeSkb = "packet_drop_kfree_skb"
 	packetDropVarLedgerHalf          = "ledger_half"
-	packetDropVarMayReadStrings      = "may_read_strings"
-	packetDropVarReasonsUnrecorded   = "reasons_unrecorded"
+	packetDropVarMayProbeRead        = "may_probe_read"
+	packetDropVarReasons             = "reasons"
 	packetDropVarRingWokenNs         = "ring_woken_ns"
 	packetDropVarRowsByCgroup        = "rows_by_cgroup"
 	packetDropVarRowsByExecutable    = "rows_by_executable"
@@ -239,21 +245,21 @@ type packetDropMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropVariableSpecs struct {
-	LedgerHalf        *ebpf.VariableSpec `ebpf:"ledger_half"`
-	MayReadStrings    *ebpf.VariableSpec `ebpf:"may_read_strings"`
-	ReasonsUnrecorded *ebpf.VariableSpec `ebpf:"reasons_unrecorded"`
-	RingWokenNs       *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	RowsByCgroup      *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable  *ebpf.VariableSpec `ebpf:"rows_by_executable"`
-	RowsByInterface   *ebpf.VariableSpec `ebpf:"rows_by_interface"`
-	ScopeNetns        *ebpf.VariableSpec `ebpf:"scope_netns"`
-	SelfNetns         *ebpf.VariableSpec `ebpf:"self_netns"`
-	SelfPorts         *ebpf.VariableSpec `ebpf:"self_ports"`
-	SelfTgid          *ebpf.VariableSpec `ebpf:"self_tgid"`
-	ThrottleFirst     *ebpf.VariableSpec `ebpf:"throttle_first"`
-	ThrottleProgram   *ebpf.VariableSpec `ebpf:"throttle_program"`
-	ThrottleRow       *ebpf.VariableSpec `ebpf:"throttle_row"`
-	TracepointArgs    *ebpf.VariableSpec `ebpf:"tracepoint_args"`
+	LedgerHalf       *ebpf.VariableSpec `ebpf:"ledger_half"`
+	MayProbeRead     *ebpf.VariableSpec `ebpf:"may_probe_read"`
+	Reasons          *ebpf.VariableSpec `ebpf:"reasons"`
+	RingWokenNs      *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsByCgroup     *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
+	RowsByExecutable *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	RowsByInterface  *ebpf.VariableSpec `ebpf:"rows_by_interface"`
+	ScopeNetns       *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfNetns        *ebpf.VariableSpec `ebpf:"self_netns"`
+	SelfPorts        *ebpf.VariableSpec `ebpf:"self_ports"`
+	SelfTgid         *ebpf.VariableSpec `ebpf:"self_tgid"`
+	ThrottleFirst    *ebpf.VariableSpec `ebpf:"throttle_first"`
+	ThrottleProgram  *ebpf.VariableSpec `ebpf:"throttle_program"`
+	ThrottleRow      *ebpf.VariableSpec `ebpf:"throttle_row"`
+	TracepointArgs   *ebpf.VariableSpec `ebpf:"tracepoint_args"`
 }
 
 // packetDropObjects contains all objects after they have been loaded into the kernel.
@@ -311,21 +317,21 @@ func (m *packetDropMaps) Close() error {
 //
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropVariables struct {
-	LedgerHalf        *ebpf.Variable `ebpf:"ledger_half"`
-	MayReadStrings    *ebpf.Variable `ebpf:"may_read_strings"`
-	ReasonsUnrecorded *ebpf.Variable `ebpf:"reasons_unrecorded"`
-	RingWokenNs       *ebpf.Variable `ebpf:"ring_woken_ns"`
-	RowsByCgroup      *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable  *ebpf.Variable `ebpf:"rows_by_executable"`
-	RowsByInterface   *ebpf.Variable `ebpf:"rows_by_interface"`
-	ScopeNetns        *ebpf.Variable `ebpf:"scope_netns"`
-	SelfNetns         *ebpf.Variable `ebpf:"self_netns"`
-	SelfPorts         *ebpf.Variable `ebpf:"self_ports"`
-	SelfTgid          *ebpf.Variable `ebpf:"self_tgid"`
-	ThrottleFirst     *ebpf.Variable `ebpf:"throttle_first"`
-	ThrottleProgram   *ebpf.Variable `ebpf:"throttle_program"`
-	ThrottleRow       *ebpf.Variable `ebpf:"throttle_row"`
-	TracepointArgs    *ebpf.Variable `ebpf:"tracepoint_args"`
+	LedgerHalf       *ebpf.Variable `ebpf:"ledger_half"`
+	MayProbeRead     *ebpf.Variable `ebpf:"may_probe_read"`
+	Reasons          *ebpf.Variable `ebpf:"reasons"`
+	RingWokenNs      *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsByCgroup     *ebpf.Variable `ebpf:"rows_by_cgroup"`
+	RowsByExecutable *ebpf.Variable `ebpf:"rows_by_executable"`
+	RowsByInterface  *ebpf.Variable `ebpf:"rows_by_interface"`
+	ScopeNetns       *ebpf.Variable `ebpf:"scope_netns"`
+	SelfNetns        *ebpf.Variable `ebpf:"self_netns"`
+	SelfPorts        *ebpf.Variable `ebpf:"self_ports"`
+	SelfTgid         *ebpf.Variable `ebpf:"self_tgid"`
+	ThrottleFirst    *ebpf.Variable `ebpf:"throttle_first"`
+	ThrottleProgram  *ebpf.Variable `ebpf:"throttle_program"`
+	ThrottleRow      *ebpf.Variable `ebpf:"throttle_row"`
+	TracepointArgs   *ebpf.Variable `ebpf:"tracepoint_args"`
 }
 
 // packetDropPrograms contains all programs after they have been loaded into the kernel.

@@ -29,8 +29,8 @@ const (
 	reasonEnum   = "skb_drop_reason"
 	reasonPrefix = "SKB_DROP_REASON_"
 	symbolsPath  = "/proc/kallsyms"
-	// unrecordedKnob is the variable of the object that says which drops nobody wants a record of.
-	unrecordedKnob = "reasons_unrecorded"
+	// reasonsKnob is the variable of the object that says what is to be done about each reason.
+	reasonsKnob = "reasons"
 )
 
 // Config is what the key programs.packet_drop configures.
@@ -81,7 +81,7 @@ func read(settings bpf.Settings) (Config, error) {
 func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
 	current := new(atomic.Pointer[Config])
 	current.Store(&config)
-	d, t := decoder{causes{config: current}}, teller{causes{config: current}}
+	d, t := decoder{causes: causes{config: current}}, teller{causes{config: current}}
 	return bpf.NewProgram(bpf.Spec{
 		Name:        Name,
 		Description: "packets that the kernel dropped, with reason, place and owner",
@@ -117,7 +117,7 @@ func (c *causes) learn(spec *ebpf.CollectionSpec, log *slog.Logger) error {
 		return err
 	}
 	for name, value := range map[string]any{
-		"tracepoint_args": uint32(args), unrecordedKnob: unrecorded(*c.config.Load(), c.reasons)} {
+		"tracepoint_args": uint32(args), reasonsKnob: about(*c.config.Load(), c.reasons)} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
@@ -135,5 +135,5 @@ func (c *causes) retune(settings bpf.Settings) (bpf.Knobs, error) {
 		return nil, err
 	}
 	c.config.Store(&changed)
-	return bpf.Knobs{unrecordedKnob: unrecorded(changed, c.reasons)}, nil
+	return bpf.Knobs{reasonsKnob: about(changed, c.reasons)}, nil
 }

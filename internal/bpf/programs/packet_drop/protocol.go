@@ -11,20 +11,8 @@ const (
 	etherTypeIPv6 = 0x86dd
 )
 
-// isExtension tells whether an IPv6 next header is not the transport's but one before it (RFC 8200, section 4.1).
-func isExtension(header uint8) bool {
-	switch header {
-	case 0, 43, 44, 60, 135, 139, 140:
-		return true
-	}
-	return false
-}
-
-// transport is the value of network.transport for an IP protocol: a name, or its number; "" for an IPv6 extension.
-func transport(etherType uint16, protocol uint8) string {
-	if etherType == etherTypeIPv6 && isExtension(protocol) {
-		return ""
-	}
+// transport is the value of network.transport for an IP protocol: a name, or its number.
+func transport(protocol uint8) string {
 	switch protocol {
 	case 1:
 		return "icmp"

@@ -53,7 +53,7 @@ func (t *Tally) Tally() uint64 {
 func (t *Tally) Measurements(dst []telemetry.Measurement) []telemetry.Measurement {
 	var protocol telemetry.Label
 	if t.HasProtocol {
-		protocol = telemetry.Label{Key: telemetry.NetworkTransport, Value: transport(t.EtherType, t.Protocol)}
+		protocol = telemetry.Label{Key: telemetry.NetworkTransport, Value: transport(t.Protocol)}
 	}
 	labels := t.Labels(
 		telemetry.Label{Key: telemetry.DropReason, Value: t.reason},
@@ -77,7 +77,7 @@ func (t *teller) row(counted bpf.RowTally, key []byte) (bpf.BPFEvent, error) {
 	}
 	return &Tally{
 		RowTally:    counted,
-		cause:       t.causeOf(causeKey{wire.Reason, wire.Location, wire.Flags&flagEnding != 0}),
+		cause:       t.causeOf(causeKey{wire.Reason, wire.Location, packetMeaning(wire.Flags) & packetAll}),
 		ReasonCode:  wire.Reason,
 		EtherType:   wire.Ethertype,
 		Protocol:    wire.Protocol,
@@ -86,20 +86,14 @@ func (t *teller) row(counted bpf.RowTally, key []byte) (bpf.BPFEvent, error) {
 	}, nil
 }
 
-// counts tells whether the drops of a process row add to summaries: its kind is the reason and whether the packet was
-// for a connection at its end, its place the location.
+// counts tells whether the drops of a process row add to summaries: its kind is the reason and what the packet says of
+// it, its place the location.
 func (t *teller) counts(kind uint32, place uint64) bool {
-	return t.causeOf(causeKey{kind >> 1, place, kind&flagEnding != 0}).class != ClassCleanup
+	return t.causeOf(causeKey{kind >> meaningBits, place, packetMeaning(kind) & packetAll}).class != ClassCleanup
 }
 
 // kindRow is the key of the row that packet_drop_kind in bpf/packet_drop.bpf.c made this kind of.
 func kindRow(kind uint32) []byte {
-	wire := packetDropPacketDropRow{Reason: kind >> 1}
-	if wire.Reason >= reasonCount {
-		wire.Reason = (wire.Reason-reasonCount)>>6<<16 | wire.Reason&63
-	}
-	if kind&1 != 0 {
-		wire.Flags = flagEnding
-	}
+	wire := packetDropPacketDropRow{Reason: reasonOfNumber(kind >> meaningBits), Flags: uint8(kind) & uint8(packetAll)}
 	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&wire)), unsafe.Sizeof(wire))...)
 }

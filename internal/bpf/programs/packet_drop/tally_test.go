@@ -45,7 +45,7 @@ func TestDropsAreMeasuredInPacketsAndBytes(t *testing.T) {
 			packetDropPacketDropRow{Reason: reasonPurge, Ethertype: etherTypeIPv6, Protocol: 6, Flags: flagHasProtocol},
 			0, "map[kerntap.drop.class:cleanup kerntap.drop.reason:QUEUE_PURGE network.transport:tcp network.type:ipv6]"},
 		{"the end of a connection", of(""),
-			packetDropPacketDropRow{Reason: reasonNotSpecified, Ethertype: etherTypeIPv4, Protocol: 6, Flags: flagHasProtocol | flagEnding},
+			packetDropPacketDropRow{Reason: reasonNotSpecified, Ethertype: etherTypeIPv4, Protocol: 6, Flags: flagHasProtocol | uint8(packetEnding)},
 			0, "map[kerntap.drop.class:cleanup kerntap.drop.reason:NOT_SPECIFIED network.transport:tcp network.type:ipv4]"},
 		{"a place of clean-up", of(""), packetDropPacketDropRow{Reason: reasonNotSpecified, Location: atKill + 8, Ethertype: etherTypeIPv4},
 			0, "map[kerntap.drop.class:cleanup kerntap.drop.reason:NOT_SPECIFIED network.type:ipv4]"},
@@ -74,14 +74,14 @@ func TestDropsAreMeasuredInPacketsAndBytes(t *testing.T) {
 }
 
 func TestAKindOfTheOverflowTellsItsReason(t *testing.T) {
-	for _, reason := range []uint32{0, 2, 130, reasonCount - 1, 1<<16 | 5, 7<<16 | 63} {
-		for _, ending := range []uint8{0, flagEnding} {
-			// as packet_drop_kind in bpf/packet_drop.bpf.c
+	for _, reason := range []uint32{0, 2, 130, coreReasons - 1, 1<<16 | 5, 7<<16 | 63} {
+		for ending := range uint8(packetAll) + 1 {
+			// as packet_drop_number in bpf/packet_drop.bpf.c
 			kind := reason
-			if kind >= reasonCount {
-				kind = reasonCount + kind>>16&7<<6 + kind&63
+			if subsystem := reason >> 16; subsystem != 0 {
+				kind = coreReasons + subsystem*subsystemReasons + reason&0xffff
 			}
-			key, err := bpf.Cast[packetDropPacketDropRow](kindRow(kind*2 + uint32(ending)))
+			key, err := bpf.Cast[packetDropPacketDropRow](kindRow(kind<<meaningBits + uint32(ending)))
 			if err != nil || key.Reason != reason || key.Flags != ending {
 				t.Errorf("reason %#x, %d: %+v, %v", reason, ending, key, err)
 			}
@@ -92,14 +92,17 @@ func TestAKindOfTheOverflowTellsItsReason(t *testing.T) {
 // The program is told which reasons nobody wants to hear of, and those alone.
 func TestOnlyUnwantedReasonsGoUnrecorded(t *testing.T) {
 	names, config := drops(t).reasons, DefaultConfig()
-	for reason, want := range map[int]uint8{0: 2, reasonNotSpecified: 2, reasonNoSocket: 0, reasonNetfilter: 0, reasonPurge: 1, 77: 0} {
-		if got := unrecorded(config, names)[reason]; got != want {
+	for reason, want := range map[int]uint8{0: 2 + 8, reasonNotSpecified: 2 + 8, reasonNoSocket: 0, reasonNetfilter: 0,
+		reasonPurge: 1 + 2 + 4, 77: 0} {
+		if got := about(config, names)[reason]; got != want {
 			t.Errorf("reason %d: %d, want %d", reason, got, want)
 		}
 	}
 	config.Records = append(config.Records, string(ClassCleanup))
-	if got := unrecorded(config, names); got != [reasonCount]uint8{} {
-		t.Errorf("with clean-up wanted: %v", got)
+	for reason, got := range about(config, names) {
+		if got&^reasonAsksPacket != 0 {
+			t.Errorf("with clean-up wanted, reason %d: %d", reason, got)
+		}
 	}
 }
 
@@ -110,11 +113,11 @@ func TestProcessesOfCleanUpDoNotCount(t *testing.T) {
 		place uint64
 		want  bool
 	}{
-		{reasonNetfilter << 1, atReceive, true},
-		{reasonPurge << 1, atReceive, false},
-		{reasonNotSpecified << 1, atReceive, true},
-		{reasonNotSpecified<<1 | flagEnding, atReceive, false},
-		{reasonNotSpecified << 1, atKill, false},
+		{reasonNetfilter << meaningBits, atReceive, true},
+		{reasonPurge << meaningBits, atReceive, false},
+		{reasonNotSpecified << meaningBits, atReceive, true},
+		{reasonNotSpecified<<meaningBits | uint32(packetEnding), atReceive, false},
+		{reasonNotSpecified << meaningBits, atKill, false},
 	} {
 		if got := d.counts(test.kind, test.place); got != test.want {
 			t.Errorf("kind %d at %x: %v", test.kind, test.place, got)
