@@ -25,16 +25,16 @@ type connectionSample struct {
 }
 
 type packetDropSample struct {
-	header                                           bpf.WireHeader
-	location                                         uint64
-	reason, length                                   uint32
-	source, destination                              endpoint
-	ethertype                                        uint16
-	known, protocol, tcpFlags, icmpType, icmpCode, _ uint8
-	device                                           [16]byte
-	deviceIndex, receivedOn                          uint32
-	flags, owned                                     uint8
-	_                                                [6]uint8
+	header                    bpf.WireHeader
+	location                  uint64
+	reason, length            uint32
+	source, destination       endpoint
+	ethertype                 uint16
+	known, protocol, tcpFlags uint8
+	_                         [3]uint8
+	device                    [16]byte
+	deviceIndex, receivedOn   uint32
+	_                         [8]uint8
 }
 
 func bytesOf[T any](wire T) []byte {
