@@ -58,10 +58,14 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 		return err
 	}
 	defer addresses.close()
+	engine.session.LockedBytes = h.lockedBytes(len(c.Enabled()))
 	if err := engine.start(env, c, addresses); err != nil {
 		return errors.Join(err, engine.stop())
 	}
 	engine.disregard(addresses)
+	if err := engine.dropPrivileges(env, h); err != nil {
+		return errors.Join(err, engine.stop())
+	}
 	footprint.Trim() // loading reads all the types of the kernel, more than everything that is kept
 	defer footprint.Bound(env.environ, keptEvents(c))()
 	if c.Console == "text" && !c.Disabled {
