@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines, "dialMany": dialMany,
-		"serve": serve, "dialBriefly": dialBriefly})
+		"accept": accept, "dialBriefly": dialBriefly})
 	goleak.VerifyTestMain(m)
 }
 

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -70,8 +71,8 @@ func TestPrivilegesThatAreNotEnoughAreNamed(t *testing.T) {
 	}
 }
 
-// serve accepts connections at the address args[0] and closes each once its client has.
-func serve(args []string, in io.Reader, out io.Writer) error {
+// accept accepts connections at the address args[0] and closes each once its client has.
+func accept(args []string, in io.Reader, out io.Writer) error {
 	listener, err := net.Listen("tcp", args[0])
 	if err != nil {
 		return err
@@ -171,7 +172,7 @@ func tell(t *testing.T, combination int) seen {
 
 	// no other process of this machine has these names, not even of another run of this test
 	names := [2]string{fmt.Sprintf("kt-a%d-%d", combination, os.Getpid()), fmt.Sprintf("kt-g%d-%d", combination, os.Getpid())}
-	server := ns.StartHelper(t, names[1], "serve", served)
+	server := ns.StartHelper(t, names[1], "accept", served)
 	server.Line(t)
 	client := ns.StartHelper(t, names[0], "dialBriefly")
 	bpftest.Cgroup(t, bpftest.CgroupRoots(t)[0], "docker-"+container+".scope", client.PID)
@@ -191,7 +192,7 @@ func tell(t *testing.T, combination int) seen {
 
 	checkSum(t, address, "/api/connection-summary", names[0], dialled+2)
 	checkSum(t, address, "/api/packet-drop-summary", names[0], packets)
-	s := seen{keys: make(map[string][]string), threads: threads(t, kerntap.Pid)}
+	s := seen{keys: make(map[string][]string), threads: threads(t, kerntap.pid)}
 	s.lost = reductions(t, address)
 	owners := map[string]uint32{names[0]: client.PID, names[1]: server.PID}
 	outcomes := s.read(t, address, owners, !slices.Contains(s.lost, "container_ids"))
@@ -203,8 +204,14 @@ func tell(t *testing.T, combination int) seen {
 	return s
 }
 
+// ownProcess is a kerntap in a process of its own. end ends it as a service manager does, once.
+type ownProcess struct {
+	pid int
+	end func()
+}
+
 // startAs starts kerntap as a process of its own, changed by prepare, which exports nothing and ends with the test.
-func startAs(t *testing.T, prepare func(*exec.Cmd), args ...string) *os.Process {
+func startAs(t *testing.T, prepare func(*exec.Cmd), args ...string) ownProcess {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", append(args, "--throttle-row", "off", "--throttle-program", "off")...)
 	cmd.Env = append(os.Environ(), asKerntap, "OTEL_SDK_DISABLED=true")
@@ -213,13 +220,14 @@ func startAs(t *testing.T, prepare func(*exec.Cmd), args ...string) *os.Process 
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	end := sync.OnceFunc(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
 	})
-	return cmd.Process
+	t.Cleanup(end)
+	return ownProcess{cmd.Process.Pid, end}
 }
 
 // counted is how many packets the only rule of the firewall has dropped.
