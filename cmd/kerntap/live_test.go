@@ -43,7 +43,9 @@ func background(t *testing.T, args ...string) (stdout, stderr *buffer, stop func
 	ctx, cancel := context.WithCancel(t.Context())
 	stdout, stderr = new(buffer), new(buffer)
 	exited := make(chan int, 1)
-	go func() { exited <- run(ctx, environment{environ: []string{"GOMEMLIMIT=off"}, stdout: stdout, stderr: stderr}, args) }()
+	go func() {
+		exited <- run(ctx, environment{environ: []string{"GOMEMLIMIT=off"}, stdout: stdout, stderr: stderr}, args)
+	}()
 	t.Cleanup(cancel)
 	return stdout, stderr, func() int {
 		cancel()
