@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -70,10 +71,24 @@ type partialError struct {
 	exported int
 	// failed counts records by cause; of those that are neither here nor exported, err is the cause.
 	failed map[string]int
-	err    error
+	err    error // nil if nothing failed
+	// left is how many of the last records are not decided on, because telemetry goes elsewhere now.
+	left int
 }
 
-func (e *partialError) Error() string { return e.err.Error() }
+// undecided takes from the result of an export how many of the last records are to be exported elsewhere.
+func undecided(err error) (left int, rest error) {
+	partial, ok := errors.AsType[*partialError](err)
+	if !ok {
+		return 0, err
+	}
+	if partial.err == nil {
+		err = nil
+	}
+	return partial.left, err
+}
+
+func (e *partialError) Error() string { return fmt.Sprint(e.err) }
 
 func (e *partialError) Unwrap() error { return e.err }
 

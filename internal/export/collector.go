@@ -60,16 +60,18 @@ func (c *OTLP) check(signal string) error {
 	return nil
 }
 
-// collectors returns the collectors that signals go to: one destination if it is the same for both.
+// collectors returns the collectors that signals go to: one destination if it is the same for both. On an error it
+// returns those whose exporters are to be closed.
 func collectors(o Options) ([]destination, error) {
 	var all []destination
 	if to := o.LogsOTLP; to != nil {
 		d := destination{name: to.name(), logInterval: o.LogDelay, logBatch: o.LogBatch}
 		d.reach = &reachability{log: o.Log.With("destination", d.name)}
-		var err error
-		if d.logs, err = newCollectorLogs(o, to, d.reach); err != nil {
+		logs, err := newCollectorLogs(o, to, d.reach)
+		if err != nil {
 			return nil, fmt.Errorf("send log records to %s: %w", d.name, err)
 		}
+		d.logs = logs
 		all = append(all, d)
 	}
 	if to := o.MetricsOTLP; to != nil {
@@ -77,10 +79,11 @@ func collectors(o Options) ([]destination, error) {
 			all = append(all, destination{name: to.name(), reach: &reachability{log: o.Log.With("destination", to.name())}})
 		}
 		d := &all[len(all)-1]
-		var err error
-		if d.metrics, err = newCollectorMetrics(o, to, d.reach); err != nil {
-			return nil, fmt.Errorf("send metrics to %s: %w", d.name, err)
+		metrics, err := newCollectorMetrics(o, to, d.reach)
+		if err != nil {
+			return all, fmt.Errorf("send metrics to %s: %w", d.name, err)
 		}
+		d.metrics = metrics
 	}
 	return all, nil
 }

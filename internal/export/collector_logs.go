@@ -33,34 +33,43 @@ func (c *collectorLogs) Export(ctx context.Context, records []sdklog.Record) err
 	result := partialError{failed: map[string]int{}}
 	for len(records) > 0 {
 		n := fitting(records, c.limit)
+		if context.Cause(ctx) == errRedirected {
+			result.left = len(records)
+			break
+		}
 		if n == 0 {
 			result.fail(1, &causeError{causeTooLarge, fmt.Errorf("a record takes more than the %d bytes of a request", c.limit)})
 			n = 1
-		} else {
-			c.export(ctx, records[:n], &result)
+		} else if !c.export(ctx, records[:n], &result) {
+			continue
 		}
 		records = records[n:]
 	}
-	if result.err == nil {
+	if result.err == nil && result.left == 0 {
 		return nil
 	}
 	return &result
 }
 
-func (c *collectorLogs) export(ctx context.Context, records []sdklog.Record, result *partialError) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errGivenUp)
+// export sends one request. It returns false if it was interrupted before anything was decided.
+func (c *collectorLogs) export(parent context.Context, records []sdklog.Record, result *partialError) bool {
+	ctx, cancel := context.WithTimeoutCause(parent, c.timeout, errGivenUp)
 	defer cancel()
 	c.requests.begin()
 	err := c.requests.result(ctx, c.Exporter.Export(ctx, records))
+	if err != nil && context.Cause(parent) == errRedirected {
+		return false
+	}
 	if err != nil {
 		result.fail(len(records), err)
-		return
+		return true
 	}
 	rejected := min(int(max(c.requests.rejected, 0)), len(records))
 	result.exported += len(records) - rejected
 	if rejected > 0 {
 		result.fail(rejected, c.requests.rejection())
 	}
+	return true
 }
 
 // Shutdown closes the connection.

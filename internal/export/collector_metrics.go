@@ -22,28 +22,38 @@ type collectorMetrics struct {
 	limit    int
 }
 
-// Export sends metrics in requests that are smaller than a collector takes at most, each until the reader's timeout. Once
-// the collector has taken one, what becomes of the others is no reason to send all of them again: deltas would count
-// twice.
+// Export sends metrics in requests that are smaller than a collector takes at most, until the time of the export is over.
+// What becomes of one says nothing of the others.
 func (c *collectorMetrics) Export(ctx context.Context, metrics *metricdata.ResourceMetrics) error {
-	var errs []error
-	taken := false
+	var result owingError
 	for _, part := range parts(metrics, c.limit) {
 		c.requests.begin()
-		err := c.requests.result(ctx, c.Exporter.Export(ctx, part))
+		err := c.requests.result(ctx, c.Exporter.Export(ctx, part.ResourceMetrics))
 		if err == nil {
-			taken = true
 			err = c.requests.rejection()
 		}
+		if !settled(err) {
+			result.owed = append(result.owed, part.spans...)
+		}
 		if err != nil {
-			errs = append(errs, err)
+			result.errs = append(result.errs, err)
 		}
 	}
-	if err := errors.Join(errs...); err == nil || !taken {
-		return err
+	if len(result.errs) == 0 {
+		return nil
 	}
-	return &causeError{cause: causeRejected, err: errors.Join(errs...)}
+	return &result
 }
+
+// owingError is the failure of an export some of whose points have to be told again.
+type owingError struct {
+	owed []span
+	errs []error
+}
+
+func (e *owingError) Error() string { return errors.Join(e.errs...).Error() }
+
+func (e *owingError) Unwrap() []error { return e.errs }
 
 // Shutdown closes the connection.
 func (c *collectorMetrics) Shutdown(ctx context.Context) error {

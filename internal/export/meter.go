@@ -9,30 +9,16 @@ import (
 	"github.com/prometheus/otlptranslator"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// newMeterProvider has the instruments of self-telemetry read by all readers.
-func newMeterProvider(res *resource.Resource, readers ...sdkmetric.Reader) *sdkmetric.MeterProvider {
-	options := []sdkmetric.Option{
-		sdkmetric.WithResource(res),
-		// Self-telemetry carries no trace, so exemplars would say nothing.
-		sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
-	}
-	for _, reader := range readers {
-		options = append(options, sdkmetric.WithReader(reader))
-	}
-	return sdkmetric.NewMeterProvider(options...)
+// newMeterProvider has a reader read what its producer returns; there are no instruments. Only a provider says of whom
+// the reader tells.
+func newMeterProvider(res *resource.Resource, reader sdkmetric.Reader) *sdkmetric.MeterProvider {
+	return sdkmetric.NewMeterProvider(sdkmetric.WithResource(res), sdkmetric.WithReader(reader))
 }
 
-// newPeriodicReader exports self-telemetry and what the producer returns, again and again.
-func newPeriodicReader(o Options, exporter sdkmetric.Exporter, series sdkmetric.Producer) sdkmetric.Reader {
-	return sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithInterval(o.MetricInterval),
-		sdkmetric.WithTimeout(o.MetricTimeout), sdkmetric.WithProducer(series))
-}
-
-// newExposition returns a reader and the handler that shows what it and the producer read to Prometheus.
+// newExposition returns a reader and the handler that shows what the producer reads to Prometheus.
 func newExposition(series sdkmetric.Producer) (sdkmetric.Reader, http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	reader, err := otelprom.New(

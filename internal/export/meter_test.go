@@ -8,10 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
@@ -59,37 +56,4 @@ func TestEveryDestinationGetsItsOwnForm(t *testing.T) {
 			t.Errorf("cumulative: %s, want %s", got, want)
 		}
 	})
-}
-
-func TestMetricsOfOneScopeAreJoined(t *testing.T) {
-	scope := func(scope instrumentation.Scope, names ...string) metricdata.ScopeMetrics {
-		joined := metricdata.ScopeMetrics{Scope: scope}
-		for _, name := range names {
-			joined.Metrics = append(joined.Metrics, metricdata.Metrics{Name: name})
-		}
-		return joined
-	}
-	ours := instrumentation.Scope{Name: "ours", Version: "1"}
-	newer, attributed := ours, ours
-	newer.Version = "2"
-	attributed.Attributes = attribute.NewSet(attribute.String("k", "v"))
-	empty := ours
-	empty.Attributes = *attribute.EmptySet()
-	given := &metricdata.ResourceMetrics{Resource: resource.Empty(), ScopeMetrics: []metricdata.ScopeMetrics{
-		scope(ours, "a"), scope(newer, "b"), scope(empty, "c", "d"), scope(attributed, "e")}}
-	joined := oneScope(given)
-	var got [][]string
-	for _, s := range joined.ScopeMetrics {
-		var names []string
-		for _, m := range s.Metrics {
-			names = append(names, m.Name)
-		}
-		got = append(got, names)
-	}
-	if fmt.Sprint(got) != "[[a c d] [b] [e]]" || joined.Resource != given.Resource {
-		t.Errorf("joined = %v", got)
-	}
-	if len(given.ScopeMetrics) != 4 || len(given.ScopeMetrics[0].Metrics) != 1 {
-		t.Errorf("what the reader keeps was changed: %+v", given.ScopeMetrics)
-	}
 }

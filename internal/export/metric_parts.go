@@ -20,9 +20,15 @@ type points struct {
 	cut  func(from, to int) metricdata.Aggregation
 }
 
+// part is what goes into one request, and which points those are.
+type part struct {
+	*metricdata.ResourceMetrics
+	spans []span
+}
+
 // parts divides metrics into requests of at most limit bytes each. A point that is larger by itself is a request of its
 // own: the collector says what becomes of it.
-func parts(metrics *metricdata.ResourceMetrics, limit int) []*metricdata.ResourceMetrics {
+func parts(metrics *metricdata.ResourceMetrics, limit int) []part {
 	d := divider{whole: metrics, limit: limit}
 	d.begin()
 	for s := range metrics.ScopeMetrics {
@@ -39,7 +45,7 @@ func parts(metrics *metricdata.ResourceMetrics, limit int) []*metricdata.Resourc
 type divider struct {
 	whole   *metricdata.ResourceMetrics
 	limit   int
-	done    []*metricdata.ResourceMetrics // the last one is being filled
+	done    []part // the last one is being filled
 	size    int
 	scope   *metricdata.ScopeMetrics
 	entered bool // the scope stands in the request that is being filled
@@ -47,7 +53,7 @@ type divider struct {
 
 // begin opens a request.
 func (d *divider) begin() {
-	d.done = append(d.done, &metricdata.ResourceMetrics{Resource: d.whole.Resource})
+	d.done = append(d.done, part{ResourceMetrics: &metricdata.ResourceMetrics{Resource: d.whole.Resource}})
 	d.size, d.entered = headSize+len(d.whole.Resource.SchemaURL()), false
 	for iter := d.whole.Resource.Iter(); iter.Next(); {
 		d.size += attributeSizeOf(iter.Attribute())
@@ -65,18 +71,19 @@ func (d *divider) add(m *metricdata.Metrics) {
 			to++
 		}
 		if to == from {
-			if d.entered || len(d.last().ScopeMetrics) > 0 {
+			if len(d.last().ScopeMetrics) > 0 {
 				d.begin()
 				continue
 			}
 			size, to = size+all.size(from), from+1
 		}
+		d.last().spans = append(d.last().spans, span{m.Name, from, to})
 		d.enter(metricdata.Metrics{Name: m.Name, Unit: m.Unit, Description: m.Description, Data: all.cut(from, to)})
 		d.size, from = size, to
 	}
 }
 
-func (d *divider) last() *metricdata.ResourceMetrics { return d.done[len(d.done)-1] }
+func (d *divider) last() *part { return &d.done[len(d.done)-1] }
 
 func (d *divider) scopeSize() int {
 	if d.entered {

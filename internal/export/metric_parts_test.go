@@ -64,6 +64,13 @@ func toldBy(all ...*metricdata.ResourceMetrics) map[string]int {
 	return points
 }
 
+func wholes(divided []part) (all []*metricdata.ResourceMetrics) {
+	for _, part := range divided {
+		all = append(all, part.ResourceMetrics)
+	}
+	return all
+}
+
 func TestMetricsAreDividedIntoRequestsThatFit(t *testing.T) {
 	sizer := pmetric.ProtoMarshaler{}
 	for _, n := range []int{0, 1, 7, 300} {
@@ -71,12 +78,12 @@ func TestMetricsAreDividedIntoRequestsThatFit(t *testing.T) {
 		for _, limit := range []int{1, 500, 4000, 60_000, maxRequest} {
 			divided := parts(whole, limit)
 			for i, part := range divided {
-				size := sizer.MetricsSize(toMetrics(part))
-				if points := toMetrics(part).DataPointCount(); size > limit && points > 1 {
+				size := sizer.MetricsSize(toMetrics(part.ResourceMetrics))
+				if points := toMetrics(part.ResourceMetrics).DataPointCount(); size > limit && points > 1 {
 					t.Errorf("%d points, limit %d: request %d of %d points takes %d bytes", n, limit, i, points, size)
 				}
 			}
-			if got, want := toldBy(divided...), toldBy(whole); n > 0 && fmt.Sprint(got) != fmt.Sprint(want) {
+			if got, want := toldBy(wholes(divided)...), toldBy(whole); n > 0 && fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("%d points, limit %d: %v, want %v", n, limit, got, want)
 			}
 			if limit == maxRequest && len(divided) != 1 {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/kerntap/kerntap/internal/bpf"
@@ -74,21 +73,13 @@ func TestEventsThatMeasureNothing(t *testing.T) {
 	}
 }
 
-// selfTelemetry returns what a reader collects of the instruments that observe makes.
+// selfTelemetry returns what a reader collects of what a pipeline says about itself.
 func selfTelemetry(t *testing.T, p *Pipeline, o Options, table *seriesTable) map[string]metricdata.Aggregation {
 	t.Helper()
-	reader := sdkmetric.NewManualReader()
-	p.meters = newMeterProvider(newResource(o), reader)
-	if err := p.observe(o, table); err != nil {
-		t.Fatal(err)
-	}
-	var metrics metricdata.ResourceMetrics
-	if err := reader.Collect(t.Context(), &metrics); err != nil {
-		t.Fatal(err)
-	}
+	table.told.observers = p.observers(o, table)
 	found := map[string]metricdata.Aggregation{}
-	for _, m := range metrics.ScopeMetrics[0].Metrics {
-		found[m.Name] = m.Data
+	for name, m := range collect(t, table.producers[0]) {
+		found[name] = m.Data
 	}
 	return found
 }
@@ -98,7 +89,7 @@ func TestSelfTelemetryAddsUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o))
+	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o, form{}))
 	sum := func(m telemetry.Metric, program string) (total int64) {
 		for _, p := range got[m.Name].(metricdata.Sum[int64]).DataPoints {
 			if name, _ := p.Attributes.Value(telemetry.ProgramName); name.AsString() == program {
@@ -140,7 +131,7 @@ func TestSelfTelemetryNamesReductions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o))
+	got := selfTelemetry(t, &Pipeline{}, o, newSeriesTable(o, form{}))
 	want := fmt.Sprint(map[string]int{
 		"kerntap.program.name=reduced,kerntap.reduction=first":  1,
 		"kerntap.program.name=reduced,kerntap.reduction=second": 1,
@@ -161,7 +152,7 @@ func TestSelfTelemetryTellsHowFullTheTableIsAndWhatWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := newTable(t, &hand{}, nil)
+	table := newTable(t, &hand{}, nil, form{})
 	fill(table, maxSeries+4)
 	got := selfTelemetry(t, &Pipeline{outlets: p.outlets}, o, table)
 	metric := "kerntap.metric.name=" + telemetry.TCPConnections.Name

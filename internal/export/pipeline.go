@@ -8,15 +8,12 @@
 package export
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 
-	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 )
@@ -28,8 +25,10 @@ const scopeName = "github.com/kerntap/kerntap/internal/export"
 type Pipeline struct {
 	logs    *logAdapter
 	metrics *metricAdapter
-	meters  *sdkmetric.MeterProvider
+	meters  *sdkmetric.MeterProvider // of the exposition
 	handler http.Handler
+
+	mu      sync.Mutex
 	outlets []outlet
 
 	log     *slog.Logger
@@ -97,6 +96,8 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 	}
 	res := newResource(o)
 	p.logs = &logAdapter{now: o.now}
+	p.meters = newMeterProvider(res, exposition)
+	series.told.observers = p.observers(o, series)
 	producers := series.producers[1:]
 	for _, d := range to {
 		out := outlet{name: d.name, reach: d.reach}
@@ -105,14 +106,15 @@ func newPipeline(o Options, to []destination) (*Pipeline, error) {
 			p.logs.queues = append(p.logs.queues, out.logs)
 		}
 		if d.metrics != nil {
-			out.metrics = newMetricExporter(d, o, producers[0])
+			out.metrics = newMetricExporter(d, o, producers[0], res)
 			producers = producers[1:]
 		}
 		p.outlets = append(p.outlets, out)
 	}
-	p.meters = newMeterProvider(res, p.readers(o, exposition)...)
-	if err := p.observe(o, series); err != nil {
-		return nil, errors.Join(err, p.Shutdown(context.Background()))
+	for _, out := range p.outlets {
+		if out.metrics != nil {
+			out.metrics.start() // they tell of all outlets
+		}
 	}
 	return p, nil
 }
@@ -128,38 +130,24 @@ func formsOf(to []destination) []form {
 	return forms
 }
 
-// readers returns the exposition and a reader for each destination.
-func (p *Pipeline) readers(o Options, exposition sdkmetric.Reader) []sdkmetric.Reader {
-	readers := []sdkmetric.Reader{exposition}
-	for _, out := range p.outlets {
-		if out.metrics != nil {
-			readers = append(readers, newPeriodicReader(o, out.metrics, out.metrics.series))
-		}
-	}
-	return readers
-}
-
-// observe makes the instruments of self-telemetry.
-func (p *Pipeline) observe(o Options, series *seriesTable) error {
-	meter := p.meters.Meter(scopeName,
-		metric.WithInstrumentationVersion(o.Version), metric.WithSchemaURL(semconv.SchemaURL))
-	err := errors.Join(observeSeries(meter, series), observeExports(meter, p.Status), observeQueues(meter, p.outlets))
-	if o.Programs != nil {
-		err = errors.Join(err, observePrograms(meter, o.Programs))
-	}
-	return err
-}
-
 // Handle hands an event to the log adapter and to the metric adapter. It never blocks. One goroutine calls it.
 func (p *Pipeline) Handle(event bpf.BPFEvent) {
 	p.logs.handle(event)
 	p.metrics.handle(event)
 }
 
+// destinations returns where telemetry goes at this moment.
+func (p *Pipeline) destinations() []outlet {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.outlets)
+}
+
 // Status returns the truth about each destination; there are none if telemetry goes nowhere.
 func (p *Pipeline) Status() []Status {
-	all := make([]Status, 0, len(p.outlets))
-	for _, out := range p.outlets {
+	outlets := p.destinations()
+	all := make([]Status, 0, len(outlets))
+	for _, out := range outlets {
 		all = append(all, out.status())
 	}
 	return all

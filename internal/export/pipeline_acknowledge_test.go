@@ -13,16 +13,17 @@ import (
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
-// refusing is a destination that asks for a form. It fails as long as err says so, and keeps the connections it took.
+// refusing is a destination that asks for a form. It fails as long as err says so, and keeps the points it took of a metric.
 type refusing struct {
 	asking
 	mu    sync.Mutex
 	err   error
+	of    string // of which metric it keeps points
 	taken []anyPoint
 }
 
 func refuse(temporality string) *refusing {
-	return &refusing{err: errors.New("nobody there"),
+	return &refusing{err: errors.New("nobody there"), of: telemetry.TCPConnections.Name,
 		asking: asking{temporality: temporalitySelector(temporality), aggregation: aggregationSelector(false)}}
 }
 
@@ -34,7 +35,7 @@ func (r *refusing) Export(_ context.Context, metrics *metricdata.ResourceMetrics
 	}
 	for _, scope := range metrics.ScopeMetrics {
 		for _, m := range scope.Metrics {
-			if m.Name == telemetry.TCPConnections.Name {
+			if m.Name == r.of {
 				r.taken = append(r.taken, pointsOf(m.Data)...)
 			}
 		}
@@ -49,7 +50,7 @@ func (r *refusing) recover() {
 	r.err = nil
 }
 
-// took returns the connections that were taken since it was last asked.
+// took returns what was taken since it was last asked.
 func (r *refusing) took() (total int64, series map[string]anyPoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -42,9 +42,10 @@ func (p *Pipeline) Shutdown(ctx context.Context) error {
 func (p *Pipeline) flushLogs(ctx context.Context) error {
 	ctx, cancel := partOf(ctx, 0.7)
 	defer cancel()
-	errs := make([]error, len(p.outlets))
+	outlets := p.destinations()
+	errs := make([]error, len(outlets))
 	var flushes sync.WaitGroup
-	for i, out := range p.outlets {
+	for i, out := range outlets {
 		if out.logs != nil {
 			flushes.Go(func() { errs[i] = out.logs.Shutdown(ctx) })
 		}
@@ -58,11 +59,19 @@ func (p *Pipeline) flushLogs(ctx context.Context) error {
 func (p *Pipeline) stopMetrics(ctx context.Context) error {
 	ctx, cancel := partOf(ctx, 0.9)
 	defer cancel()
+	outlets := p.destinations()
+	var exports sync.WaitGroup
+	for _, out := range outlets {
+		if out.metrics != nil {
+			exports.Go(func() { out.metrics.Shutdown(ctx) })
+		}
+	}
+	exports.Wait()
 	if err := p.meters.Shutdown(ctx); err != nil {
 		p.log.Debug("metrics did not stop in order", "error", err)
 	}
 	var errs []error
-	for _, out := range p.outlets {
+	for _, out := range outlets {
 		if out.reach == nil {
 			errs = append(errs, out.metricsErr())
 		}

@@ -1,13 +1,13 @@
 package export
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
-	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
@@ -18,30 +18,34 @@ const maxBatch = 512
 // It stands in for the SDK's BatchProcessor, which overwrites its oldest record without a word, loses the rest of a
 // flush that runs out of time uncounted, and holds records, which are made in the goroutine that emits them.
 type queue struct {
-	exporter sdklog.Exporter
-	limit    int
-	batch    int
-	now      func() time.Time
+	limit int
+	now   func() time.Time
+	log   *slog.Logger
 
 	mu      sync.Mutex
+	batch   int
 	filling []pending
 	full    [][]pending // oldest first
 	spare   []pending   // an empty batch to fill next
 	held    int         // in filling, in full, and in the export under way
 	closed  bool
 	status  LogStatus
+	next    *logRoute               // to take from now on, nil if there is none
+	cancel  context.CancelCauseFunc // of the export under way
 
-	wake     chan struct{} // a batch is full
-	dropping chan struct{} // something was dropped
-	stop     chan struct{}
-	done     chan struct{}
-	warning  sync.WaitGroup
+	wake       chan struct{} // a batch is full
+	redirected chan struct{} // next is there
+	dropping   chan struct{} // something was dropped
+	stop       chan struct{}
+	done       chan struct{}
+	warning    sync.WaitGroup
 	// ctx lives as long as exports may go on: until the time of Shutdown is over.
-	ctx    context.Context
-	cancel context.CancelFunc
+	ctx context.Context
+	end context.CancelFunc
 
 	// What follows belongs to the exporting goroutine; err may be read once done is closed.
 	maker   *recordMaker
+	route   logRoute
 	health  health
 	lastErr error
 	err     error
@@ -49,36 +53,43 @@ type queue struct {
 
 // newQueue starts to export what is added, each record after interval at the latest. Shutdown ends it.
 func newQueue(d destination, o Options, res *resource.Resource) *queue {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(context.Background())
 	q := &queue{
-		exporter: d.logs,
-		limit:    o.QueueSize,
-		batch:    min(cmp.Or(d.logBatch, maxBatch), o.QueueSize),
-		now:      o.now,
-		status:   LogStatus{Dropped: map[string]uint64{}, Failed: map[string]uint64{}},
-		wake:     make(chan struct{}, 1),
-		dropping: make(chan struct{}, 1),
-		stop:     make(chan struct{}),
-		done:     make(chan struct{}),
-		ctx:      ctx,
-		cancel:   cancel,
-		maker:    newRecordMaker(o, res),
-		health:   health{log: o.Log.With("destination", d.name, "signal", "logs")},
+		limit:      o.QueueSize,
+		now:        o.now,
+		log:        o.Log,
+		status:     LogStatus{Dropped: map[string]uint64{}, Failed: map[string]uint64{}},
+		wake:       make(chan struct{}, 1),
+		redirected: make(chan struct{}, 1),
+		dropping:   make(chan struct{}, 1),
+		stop:       make(chan struct{}),
+		done:       make(chan struct{}),
+		ctx:        ctx,
+		end:        end,
+		maker:      newRecordMaker(o, res),
 	}
+	q.take(logRoute{d.name, d.logs, d.logInterval, d.logBatch})
 	q.warning.Go(q.warnOfDrops)
-	go q.run(d.logInterval)
+	go q.run()
 	return q
 }
 
-// add takes an event or counts its record as dropped. It never waits for an export.
+// add takes an event. Without room for it the oldest one leaves that is not on its way yet, and is counted as dropped:
+// whoever looks at an outage that has lasted for long wants to know how it is now. It never waits for an export.
 func (q *queue) add(p pending) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.status.Emitted++
-	if cause := q.refusal(); cause != "" {
-		q.status.Dropped[cause]++
-		notify(q.dropping)
+	if q.closed {
+		q.status.Dropped[causeShutdown]++
 		return
+	}
+	if q.held >= q.limit {
+		q.status.Dropped[causeQueueFull]++
+		notify(q.dropping)
+		if !q.forgetOldest() {
+			return
+		}
 	}
 	if q.filling == nil {
 		q.filling, q.spare = q.spare, nil
@@ -88,7 +99,7 @@ func (q *queue) add(p pending) {
 	}
 	q.filling = append(q.filling, p)
 	q.held++
-	if len(q.filling) == q.batch {
+	if len(q.filling) >= q.batch {
 		q.full = append(q.full, q.filling)
 		q.filling = nil
 		notify(q.wake)
@@ -103,15 +114,22 @@ func notify(channel chan<- struct{}) {
 	}
 }
 
-// refusal says why an event added now would be dropped, and "" if it would not.
-func (q *queue) refusal() string {
-	switch {
-	case q.closed:
-		return causeShutdown
-	case q.held >= q.limit:
-		return causeQueueFull
+// forgetOldest lets the oldest event go that is not on its way, and returns false if all of them are.
+func (q *queue) forgetOldest() bool {
+	oldest := &q.filling
+	if len(q.full) > 0 {
+		oldest = &q.full[0]
 	}
-	return ""
+	if len(*oldest) == 0 {
+		return false
+	}
+	(*oldest)[0] = pending{}
+	*oldest = (*oldest)[1:]
+	q.held--
+	if len(q.full) > 0 && len(q.full[0]) == 0 {
+		q.full = slices.Delete(q.full, 0, 1)
+	}
+	return true
 }
 
 // Status returns the counts of this moment.
@@ -136,7 +154,7 @@ func (q *queue) Shutdown(ctx context.Context) error {
 	case <-q.done:
 		return q.err
 	case <-ctx.Done():
-		q.cancel()
+		q.end()
 		return fmt.Errorf("flush %d log records: %w", q.Status().Queued, context.Cause(ctx))
 	}
 }

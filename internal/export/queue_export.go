@@ -1,6 +1,7 @@
 package export
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,11 +12,11 @@ import (
 const dropReportEvery = time.Minute
 
 // run exports until stop.
-func (q *queue) run(interval time.Duration) {
+func (q *queue) run() {
 	defer close(q.done)
 	defer q.warning.Wait()
-	defer q.cancel()
-	ticker := time.NewTicker(interval)
+	defer q.end()
+	ticker := time.NewTicker(q.route.interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -23,9 +24,12 @@ func (q *queue) run(interval time.Duration) {
 			q.exportHeld(false)
 		case <-ticker.C:
 			q.exportHeld(true)
+		case <-q.redirected:
+			q.exportHeld(true)
+			ticker.Reset(q.route.interval)
 		case <-q.stop:
 			q.exportHeld(true)
-			q.err = errors.Join(q.lastErr, q.exporter.Shutdown(q.ctx))
+			q.err = errors.Join(q.lastErr, q.route.exporter.Shutdown(q.ctx))
 			return
 		}
 	}
@@ -34,19 +38,19 @@ func (q *queue) run(interval time.Duration) {
 // exportHeld exports the full batches and, if partial, the one being filled at the end of them.
 func (q *queue) exportHeld(partial bool) {
 	for {
-		batch, full := q.take(partial)
+		q.follow()
+		batch, full := q.pop(partial)
 		if len(batch) == 0 {
 			return
 		}
-		q.export(batch)
-		if !full {
+		if q.export(batch) && !full {
 			return
 		}
 	}
 }
 
-// take returns the oldest batch and whether it is a full one.
-func (q *queue) take(partial bool) (batch []pending, full bool) {
+// pop returns the oldest batch and whether it is a full one.
+func (q *queue) pop(partial bool) (batch []pending, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.full) > 0 {
@@ -60,23 +64,32 @@ func (q *queue) take(partial bool) (batch []pending, full bool) {
 	return batch, false
 }
 
-// export tries one batch and enters the result.
-func (q *queue) export(batch []pending) {
-	err := q.exporter.Export(q.ctx, q.maker.records(batch))
+// export tries one batch and enters the result. It returns false if some of it is to be tried again, elsewhere.
+func (q *queue) export(batch []pending) bool {
+	ctx, cancel := context.WithCancelCause(q.ctx)
+	defer cancel(nil)
+	q.mu.Lock()
+	if q.cancel = cancel; q.next != nil {
+		cancel(errRedirected)
+	}
+	q.mu.Unlock()
+	left, err := undecided(q.route.exporter.Export(ctx, q.maker.records(batch)))
 	q.maker.forget()
 	if err != nil {
-		err = fmt.Errorf("export %d log records: %w", len(batch), err)
+		err = fmt.Errorf("export %d log records: %w", len(batch)-left, err)
 	}
 	q.mu.Lock()
 	if err != nil && q.closed { // what failed before the end has been told
 		q.lastErr = err
 	}
-	q.held -= len(batch)
-	q.status.enter(len(batch), err)
+	q.held -= len(batch) - left
+	q.status.enter(len(batch)-left, err)
+	q.putBack(batch, left)
 	clear(batch) // a spare batch keeps no event alive
-	q.spare = batch[:0]
+	q.spare, q.cancel = batch[:0], nil
 	q.mu.Unlock()
 	q.health.report(err)
+	return left == 0
 }
 
 // warnOfDrops says that the queue was full, once a minute at most, until the queue stops. It has a goroutine of its own:

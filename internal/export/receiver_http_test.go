@@ -9,12 +9,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func (r *receiver) serveHTTP(tb testing.TB, listener net.Listener) {
@@ -24,13 +28,16 @@ func (r *receiver) serveHTTP(tb testing.TB, listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/logs", func(w http.ResponseWriter, request *http.Request) {
 		body := r.read(tb, request)
+		if body == nil && r.wrap != nil {
+			return // the connection was reset
+		}
 		export := plogotlp.NewExportRequest()
 		if err := export.UnmarshalProto(body); err != nil {
 			tb.Error(err)
 		}
 		response, err := r.Export(request.Context(), export)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			refuseHTTP(w, err)
 			return
 		}
 		answer, _ := response.MarshalProto()
@@ -40,10 +47,18 @@ func (r *receiver) serveHTTP(tb testing.TB, listener net.Listener) {
 	if !r.noMetrics {
 		mux.HandleFunc("POST /v1/metrics", func(w http.ResponseWriter, request *http.Request) {
 			export := pmetricotlp.NewExportRequest()
-			if err := export.UnmarshalProto(r.read(tb, request)); err != nil {
+			body := r.read(tb, request)
+			if body == nil && r.wrap != nil {
+				return // the connection was reset
+			}
+			if err := export.UnmarshalProto(body); err != nil {
 				tb.Error(err)
 			}
-			response, _ := (&metricsService{receiver: r}).Export(request.Context(), export)
+			response, err := (&metricsService{receiver: r}).Export(request.Context(), export)
+			if err != nil {
+				refuseHTTP(w, err)
+				return
+			}
 			answer, _ := response.MarshalProto()
 			w.Header().Set("Content-Type", "application/x-protobuf")
 			_, _ = w.Write(answer)
@@ -58,6 +73,22 @@ func (r *receiver) serveHTTP(tb testing.TB, listener net.Listener) {
 	})
 }
 
+// refuseHTTP answers as the OTLP specification translates the status of gRPC.
+func refuseHTTP(w http.ResponseWriter, err error) {
+	answer, _ := status.FromError(err)
+	for _, detail := range answer.Details() {
+		if retry, ok := detail.(*errdetails.RetryInfo); ok {
+			w.Header().Set("Retry-After", strconv.Itoa(int(retry.RetryDelay.AsDuration().Seconds())))
+		}
+	}
+	code, known := map[codes.Code]int{codes.ResourceExhausted: http.StatusTooManyRequests, codes.Unavailable: http.StatusServiceUnavailable,
+		codes.Unimplemented: http.StatusNotFound, codes.PermissionDenied: http.StatusForbidden}[answer.Code()]
+	if !known {
+		code = http.StatusBadRequest
+	}
+	http.Error(w, answer.Message(), code)
+}
+
 // read returns a request's body and keeps what came with it.
 func (r *receiver) read(tb testing.TB, request *http.Request) []byte {
 	var body io.Reader = request.Body
@@ -70,6 +101,9 @@ func (r *receiver) read(tb testing.TB, request *http.Request) []byte {
 		body = unzip
 	}
 	data, err := io.ReadAll(body)
+	if err != nil && r.wrap != nil {
+		return nil
+	}
 	if err != nil {
 		tb.Error(err)
 	}

@@ -31,9 +31,12 @@ type receiver struct {
 	// answerLogs may refuse a request, or a part of it.
 	answerLogs func(plog.Logs) (rejected int64, err error)
 	noMetrics  bool
+	// answerMetrics may refuse a request with metrics.
+	answerMetrics func() error
 	// rejectedPoints are turned away of every request with metrics.
 	rejectedPoints int64
-	warning        string // goes with every answer to log records
+	wrap           func(net.Listener) net.Listener // nil for as it is
+	warning        string                          // goes with every answer to log records
 
 	mu       sync.Mutex
 	logs     []plog.Logs
@@ -62,6 +65,10 @@ func (r *receiver) start(tb testing.TB, protocol, address string) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	address = listener.Addr().String()
+	if r.wrap != nil {
+		listener = r.wrap(listener)
+	}
 	if r.arrived == nil {
 		r.arrived = make(chan struct{}, 1)
 	}
@@ -71,7 +78,7 @@ func (r *receiver) start(tb testing.TB, protocol, address string) string {
 		r.serveHTTP(tb, listener)
 	}
 	tb.Cleanup(r.stop)
-	return listener.Addr().String()
+	return address
 }
 
 func (r *receiver) stop() { r.stopped() }
@@ -121,6 +128,11 @@ func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (
 func (m *metricsService) Export(ctx context.Context, request pmetricotlp.ExportRequest) (pmetricotlp.ExportResponse, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.answerMetrics != nil {
+		if err := m.answerMetrics(); err != nil {
+			return pmetricotlp.NewExportResponse(), err
+		}
+	}
 	m.keepMetadata(ctx)
 	kept := pmetric.NewMetrics()
 	request.Metrics().CopyTo(kept)

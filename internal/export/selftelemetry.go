@@ -1,90 +1,66 @@
 package export
 
 import (
-	"context"
-	"fmt"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
-// selfInstruments tell what kerntap saw and what it lost.
-type selfInstruments struct {
-	events, records metric.Int64ObservableCounter
-	up, rows        metric.Int64ObservableGauge
-	reductions      metric.Int64ObservableGauge
+// teller says what somebody else counts: the whole of a counter, or a gauge as it is now.
+type teller func(m *telemetry.Metric, value uint64, labels ...telemetry.Label)
+
+// observer tells values whenever a reader collects. It must be safe for concurrent use.
+type observer func(tell teller)
+
+// observers are kerntap's words about itself. They pass through the table of series like all others: the SDK's own
+// instruments forget what an export carried, whether it arrived or not.
+func (p *Pipeline) observers(o Options, table *seriesTable) []observer {
+	all := []observer{table.observeSize, func(tell teller) { observeExports(tell, p.Status()) }, p.observeQueues}
+	if o.Programs != nil {
+		all = append(all, func(tell teller) {
+			for _, status := range o.Programs() {
+				observeProgram(tell, &status)
+			}
+		})
+	}
+	return all
 }
 
-// observePrograms makes every reader of the meter ask the programs. The outcomes of kerntap.program.events add up to
-// what a program saw, those of kerntap.program.records to what it recorded and is no longer under way.
-func observePrograms(meter metric.Meter, programs func() []bpf.Status) error {
-	s, err := newSelfInstruments(meter)
-	if err != nil {
-		return fmt.Errorf("make self-telemetry: %w", err)
+// observeProgram tells of one program. The outcomes of kerntap.program.events add up to what it saw, those of
+// kerntap.program.records to what it recorded and is no longer under way.
+func observeProgram(tell teller, status *bpf.Status) {
+	name := telemetry.Label{Key: telemetry.ProgramName, Value: status.Name}
+	count := func(m *telemetry.Metric, outcome string, n uint64) {
+		tell(m, n, name, telemetry.Label{Key: telemetry.Outcome, Value: outcome})
 	}
-	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		for _, status := range programs() {
-			s.observe(o, status)
-		}
-		return nil
-	}, s.events, s.records, s.up, s.rows, s.reductions)
-	if err != nil {
-		return fmt.Errorf("register self-telemetry: %w", err)
-	}
-	return nil
-}
-
-func newSelfInstruments(meter metric.Meter) (s selfInstruments, err error) {
-	if s.events, err = newObservableCounter(meter, &telemetry.ProgramEvents); err != nil {
-		return s, err
-	}
-	if s.records, err = newObservableCounter(meter, &telemetry.ProgramRecords); err != nil {
-		return s, err
-	}
-	if s.up, err = newObservableGauge(meter, &telemetry.ProgramUp); err != nil {
-		return s, err
-	}
-	if s.rows, err = newObservableGauge(meter, &telemetry.ProgramLedgerRows); err != nil {
-		return s, err
-	}
-	s.reductions, err = newObservableGauge(meter, &telemetry.ProgramReductions)
-	return s, err
-}
-
-func newObservableCounter(meter metric.Meter, m *telemetry.Metric) (metric.Int64ObservableCounter, error) {
-	return meter.Int64ObservableCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Description))
-}
-
-func newObservableGauge(meter metric.Meter, m *telemetry.Metric) (metric.Int64ObservableGauge, error) {
-	return meter.Int64ObservableGauge(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Description))
-}
-
-// observe reports one program.
-func (s selfInstruments) observe(o metric.Observer, status bpf.Status) {
-	name := attribute.String(telemetry.ProgramName, status.Name)
-	count := func(counter metric.Int64Observable, outcome string, n uint64) {
-		o.ObserveInt64(counter, int64(n), metric.WithAttributes(name, attribute.String(telemetry.Outcome, outcome)))
-	}
-	count(s.events, telemetry.OutcomeRecorded, status.Stats.Recorded)
-	count(s.events, telemetry.OutcomeThrottled, status.Stats.Throttled)
-	count(s.events, telemetry.OutcomeCounted, status.Stats.Counted)
-	count(s.events, telemetry.OutcomeFiltered, status.Stats.Filtered)
-	count(s.events, telemetry.OutcomeLost, status.Stats.Lost)
-	count(s.events, telemetry.OutcomeMissed, status.Stats.Missed)
-	count(s.records, telemetry.OutcomeDelivered, status.Stats.Delivered)
-	count(s.records, telemetry.OutcomeUndecodable, status.Stats.Undecodable)
-	count(s.records, telemetry.OutcomeDropped, status.Stats.Dropped)
-	var up int64
+	count(&telemetry.ProgramEvents, telemetry.OutcomeRecorded, status.Stats.Recorded)
+	count(&telemetry.ProgramEvents, telemetry.OutcomeThrottled, status.Stats.Throttled)
+	count(&telemetry.ProgramEvents, telemetry.OutcomeCounted, status.Stats.Counted)
+	count(&telemetry.ProgramEvents, telemetry.OutcomeFiltered, status.Stats.Filtered)
+	count(&telemetry.ProgramEvents, telemetry.OutcomeLost, status.Stats.Lost)
+	count(&telemetry.ProgramEvents, telemetry.OutcomeMissed, status.Stats.Missed)
+	count(&telemetry.ProgramRecords, telemetry.OutcomeDelivered, status.Stats.Delivered)
+	count(&telemetry.ProgramRecords, telemetry.OutcomeUndecodable, status.Stats.Undecodable)
+	count(&telemetry.ProgramRecords, telemetry.OutcomeDropped, status.Stats.Dropped)
+	var up uint64
 	if status.State == bpf.Running {
 		up = 1
 	}
-	o.ObserveInt64(s.up, up, metric.WithAttributes(name))
-	o.ObserveInt64(s.rows, int64(status.Stats.LedgerRows), metric.WithAttributes(name))
+	tell(&telemetry.ProgramUp, up, name)
+	tell(&telemetry.ProgramLedgerRows, status.Stats.LedgerRows, name)
 	for _, reduction := range status.Reductions {
-		o.ObserveInt64(s.reductions, 1,
-			metric.WithAttributes(name, attribute.String(telemetry.Reduction, reduction.Name)))
+		tell(&telemetry.ProgramReductions, 1, name, telemetry.Label{Key: telemetry.Reduction, Value: reduction.Name})
+	}
+}
+
+// observeSize tells how full the table of series is, and what it had no place for.
+func (t *seriesTable) observeSize(tell teller) {
+	for _, f := range t.all() {
+		if f.told {
+			continue
+		}
+		series, overflowed := f.size()
+		name := telemetry.Label{Key: telemetry.MetricName, Value: f.metric.Name}
+		tell(&telemetry.SeriesActive, uint64(series), name)
+		tell(&telemetry.SeriesOverflows, overflowed, name)
 	}
 }

@@ -22,6 +22,7 @@ const maxMetricName = 255
 type seriesTable struct {
 	scope     instrumentation.Scope
 	now       func() time.Time
+	began     time.Time
 	log       *slog.Logger
 	producers []*producer
 	awaited   []int // the producers that must have delivered a series before it may leave
@@ -29,6 +30,7 @@ type seriesTable struct {
 	// known belongs to the goroutine that adds. It has nil for a metric that is left out. Metrics are variables of
 	// programs, so there are as many as their sources name.
 	known map[*telemetry.Metric]*family
+	told  toldFamilies
 
 	mu       sync.Mutex
 	families []*family // only ever appended to
@@ -40,11 +42,13 @@ func newSeriesTable(o Options, forms ...form) *seriesTable {
 		scope: instrumentation.Scope{Name: scopeName, Version: o.Version, SchemaURL: semconv.SchemaURL},
 		now:   o.now,
 		log:   o.Log,
+		began: o.now(),
 		known: make(map[*telemetry.Metric]*family),
+		told:  toldFamilies{known: make(map[*telemetry.Metric]*family)},
 	}
-	began := o.now()
 	for i, f := range forms {
-		t.producers = append(t.producers, &producer{table: t, index: i, form: f, since: began})
+		t.producers = append(t.producers, &producer{table: t, index: i, form: f, since: t.began,
+			owed: make(map[*series]time.Time)})
 		if f.awaited {
 			t.awaited = append(t.awaited, i)
 		}
@@ -64,7 +68,7 @@ func (t *seriesTable) family(m *telemetry.Metric) *family {
 	if f, known := t.known[m]; known {
 		return f
 	}
-	f, err := t.newFamily(m)
+	f, err := t.newFamily(m, false)
 	if err != nil {
 		t.log.Warn("metric is left out", "metric", m.Name, "error", err)
 	}
@@ -74,11 +78,13 @@ func (t *seriesTable) family(m *telemetry.Metric) *family {
 
 // newFamily begins a metric, unless it is one that has begun under another variable: two of one name would be one
 // metric twice in every request.
-func (t *seriesTable) newFamily(m *telemetry.Metric) (*family, error) {
+func (t *seriesTable) newFamily(m *telemetry.Metric, told bool) (*family, error) {
 	if err := checkMetric(m); err != nil {
 		return nil, err
 	}
-	for _, f := range t.all() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.families {
 		switch {
 		case f.metric.Name != m.Name:
 		case *f.metric != *m:
@@ -88,8 +94,7 @@ func (t *seriesTable) newFamily(m *telemetry.Metric) (*family, error) {
 		}
 	}
 	f := newFamily(m, len(t.producers), t.awaited)
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	f.told = told
 	t.families = append(t.families, f)
 	return f, nil
 }

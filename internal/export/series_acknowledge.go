@@ -1,6 +1,7 @@
 package export
 
 import (
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -38,35 +39,54 @@ func (c *collection) deliver(d delivery) {
 	r.deliveries = append(r.deliveries, d)
 }
 
-// acknowledge enters that what the last collection told was delivered. What is not acknowledged is told again.
-func (p *producer) acknowledge() {
+// span is some points of a metric, by their places in what a collection told.
+type span struct {
+	metric   string
+	from, to int
+}
+
+// acknowledge enters that what the last collection told was delivered, but for what is owed. What is not acknowledged
+// is told again.
+func (p *producer) acknowledge(owed ...span) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.outstanding == nil {
 		return
 	}
-	p.since = p.outstanding.now
 	now := p.table.now()
 	for i := range p.outstanding.reports {
 		r := &p.outstanding.reports[i]
-		r.family.acknowledge(p.index, r, now)
+		r.family.acknowledge(p, r, owed, now)
 	}
+	p.since = p.outstanding.now
 	p.outstanding = nil
 }
 
-// acknowledge enters the report as delivered and lets the series go that have waited for that.
-func (f *family) acknowledge(reader int, r *report, now time.Time) {
+// acknowledge enters the report as delivered and lets the series go that have waited for that. Its points stand in the
+// order of its deliveries.
+func (f *family) acknowledge(p *producer, r *report, owed []span, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	owed = slices.DeleteFunc(slices.Clone(owed), func(s span) bool { return s.metric != f.metric.Name })
 	for i := range r.deliveries {
 		d := &r.deliveries[i]
-		told := &d.series.told[reader]
+		if slices.ContainsFunc(owed, func(s span) bool { return s.from <= i && i < s.to }) {
+			if _, before := p.owed[d.series]; !before {
+				p.owed[d.series] = p.since
+			}
+			continue
+		}
+		delete(p.owed, d.series)
+		told := &d.series.told[p.index]
 		told.value = d.value
 		if d.added != nil {
 			told.enter(d.added)
 		}
 	}
-	f.reported[reader] = r.turns
+	if len(owed) > 0 {
+		return // the series that wait are among those
+	}
+	f.reported[p.index] = r.turns
 	f.leave(now)
 }
 

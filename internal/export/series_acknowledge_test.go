@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
@@ -105,12 +103,11 @@ func TestAnExportIsMadeUpForUnlessTheDestinationHasDecided(t *testing.T) {
 func checkToldAgain(t *testing.T, err error, again bool) {
 	t.Helper()
 	table := newTable(t, &hand{}, nil, deltas()[0])
-	e := newMetricExporter(destination{metrics: &fakeMetrics{err: err}}, Options{Log: table.log}, table.producers[0])
+	o := Options{Log: table.log, MetricInterval: time.Hour, MetricTimeout: time.Minute}
+	e := newMetricExporter(destination{metrics: &fakeMetrics{err: err}}, o, table.producers[0], nil)
+	e.start()
 	table.addNow(measureOf(&telemetry.TCPConnections, 1))
-	collectOnly(t, table.producers[0])
-	if err := e.Export(t.Context(), &metricdata.ResourceMetrics{}); err != nil {
-		t.Error(err)
-	}
+	e.Shutdown(t.Context())
 	if got := len(collectOnly(t, table.producers[0])) > 0; got != again {
 		t.Errorf("after %v: told again = %t", err, got)
 	}

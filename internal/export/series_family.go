@@ -28,7 +28,7 @@ type series struct {
 	told   []total // of total, what was delivered to each delta reader, by the number of its producer
 
 	added    time.Time // when something was last added to it
-	turn     uint64    // which of the family's additions that was
+	turn     uint64    // which of the family's additions that was, or of its observations
 	position int       // in the family's list
 	chained  *series   // another one with the same hash
 	older    *series   // added to before it, among those that may leave
@@ -48,11 +48,13 @@ type family struct {
 	seed    maphash.Seed
 	readers int   // how many there are
 	awaited []int // those that a series waits for before it leaves
+	told    bool  // somebody else counts its values
 
 	mu         sync.Mutex
 	byHash     map[uint64]*series
 	list       []*series
 	overflow   *series
+	round      uint64   // of the last observation, if it is told
 	overflowed uint64   // measurements
 	turns      uint64   // additions
 	reported   []uint64 // the additions that were delivered to each reader
@@ -110,14 +112,10 @@ func (f *family) of(labels *telemetry.Labels, event bpf.BPFEvent, now time.Time)
 		f.leave(now)
 	}
 	if !f.full() {
-		s := f.begin(attributeSet(&clean), hash, event)
-		s.labels = clean
-		s.chained = f.byHash[hash]
-		f.byHash[hash] = s
-		return s
+		return f.enlist(attributeSet(&clean), clean, hash, startOf(event))
 	}
 	if f.overflow == nil {
-		f.overflow = f.begin(attribute.NewSet(overflowKey.Bool(true)), 0, event)
+		f.overflow = f.begin(attribute.NewSet(overflowKey.Bool(true)), 0, startOf(event))
 	}
 	return f.overflow
 }
@@ -140,10 +138,9 @@ func (f *family) full() bool {
 	return named >= maxSeries-1
 }
 
-// begin begins a series with the event: from where it counts on, but never before a series of the same name left,
-// which has reported until then.
-func (f *family) begin(set attribute.Set, hash uint64, event bpf.BPFEvent) *series {
-	s := &series{set: set, hash: hash, start: startOf(event), told: make([]total, f.readers), position: len(f.list)}
+// begin begins a series at start, but never before a series of the same name left, which has reported until then.
+func (f *family) begin(set attribute.Set, hash uint64, start time.Time) *series {
+	s := &series{set: set, hash: hash, start: start, told: make([]total, f.readers), position: len(f.list)}
 	if left := f.left[hash%leftPlaces]; left.After(s.start) {
 		s.start = left
 	}

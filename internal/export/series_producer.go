@@ -20,6 +20,9 @@ type producer struct {
 	mu          sync.Mutex
 	since       time.Time   // of the last collection that was acknowledged, at first of the table's beginning
 	outstanding *collection // the last one, nil once it is acknowledged
+	// owed are the series that the last acknowledged collections told and did not deliver, with when they were last
+	// acknowledged.
+	owed map[*series]time.Time
 }
 
 var _ sdkmetric.Producer = (*producer)(nil)
@@ -27,10 +30,13 @@ var _ sdkmetric.Producer = (*producer)(nil)
 // Produce returns all metrics that have something to tell. An interval of delta temporality ends with the collection
 // that is acknowledged: until then the next one tells what this one did, and more.
 func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
+	p.table.told.mu.Lock()
+	defer p.table.told.mu.Unlock()
+	p.table.observe()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	families := p.table.all()
-	c := &collection{reader: p.index, form: p.form, since: p.since, now: p.table.now(),
+	c := &collection{reader: p.index, form: p.form, since: p.since, owed: p.owed, now: p.table.now(),
 		reports: make([]report, 0, len(families))}
 	p.outstanding = c
 	metrics := make([]metricdata.Metrics, 0, len(families))
@@ -52,6 +58,7 @@ type collection struct {
 	form   form
 	// since is when the reader's last acknowledged collection was.
 	since, now time.Time
+	owed       map[*series]time.Time // instead of since, the producer's
 	reports    []report
 }
 
@@ -60,6 +67,9 @@ func (c *collection) start(s *series, delta bool) time.Time {
 	start := s.start
 	if delta {
 		start = c.since
+		if owed, ok := c.owed[s]; ok {
+			start = owed
+		}
 	}
 	if start.After(c.now) {
 		return c.now
@@ -110,6 +120,9 @@ func (f *family) sum(c *collection) metricdata.Aggregation {
 func (f *family) gauge(c *collection) metricdata.Aggregation {
 	points := make([]metricdata.DataPoint[int64], 0, len(f.list))
 	for _, s := range f.list {
+		if s.turn != f.round && f.told {
+			continue // of what there is no more
+		}
 		points = append(points, metricdata.DataPoint[int64]{
 			Attributes: s.set, StartTime: c.start(s, false), Time: c.now, Value: s.total.value})
 	}
