@@ -52,6 +52,14 @@ var cleanup = map[string]bool{
 	"BRIDGE_INGRESS_STP_STATE": true,
 }
 
+// cleanupIfBare are reasons of ordinary operation if the segment carries nothing: acknowledgements that another one has
+// overtaken, on another CPU or on its way. Data under the same reasons may be lost.
+var cleanupIfBare = map[string]bool{
+	"TCP_INVALID_SEQUENCE": true,
+	"TCP_RFC7323_PAWS":     true, // newer kernels say TCP_RFC7323_PAWS_ACK
+	"TCP_FLAGS":            true, // for a connection that has ended, of which a socket that listens knows nothing
+}
+
 // cleaners are the functions that throw away in ordinary operation where the kernel gives no reason: the queues of
 // closing sockets (6.1 says NOT_SPECIFIED there, 5.10 has no reasons), an acknowledgement at the end of a connection
 // once it has been read, multicast that nobody here has joined.
@@ -87,7 +95,7 @@ const (
 // asksPacket tells whether what a reason means depends on what kind of TCP segment it was. Kernels that have a reason
 // for less throw away lost data and a probe of a keep-alive or of a closed window alike.
 func asksPacket(reason string) bool {
-	return unspecified(reason) || reason == "TCP_INVALID_SEQUENCE"
+	return unspecified(reason) || cleanupIfBare[reason]
 }
 
 // unspecified tells whether the kernel gives no reason.
@@ -102,8 +110,8 @@ func classify(reason, location string, packet packetMeaning) Class {
 		return ClassRefused
 	case cleanup[reason]:
 		return ClassCleanup
-	case reason == "TCP_INVALID_SEQUENCE" && packet&packetBare != 0:
-		return ClassCleanup // it acknowledges what was acknowledged before
+	case cleanupIfBare[reason] && packet&packetBare != 0:
+		return ClassCleanup
 	case !unspecified(reason):
 		return ClassLoss
 	case packet&packetEnding != 0:
