@@ -1,17 +1,16 @@
 #!/bin/sh
 # Writes the two halves of a first root file system, uncompressed: an emulated processor unpacks slowly.
-#   scripts/initramfs.sh tests FILE PLAN ARCHITECTURE
-#                            init, kerntap, the tools that tests call, and the test binaries of a plan: lines of a
-#                            package's folder and arguments of its test binary
-#   scripts/initramfs.sh modules FILE KERNEL
-#                            the modules that tests need, of a folder that scripts/kernels.sh printed
+#   scripts/initramfs.sh tests FILE ARCHITECTURE PACKAGE...
+#                            init, kerntap, the tools that tests call, and the test binaries of packages
+#   scripts/initramfs.sh kernel FILE KERNEL PLAN
+#                            the modules that tests need, of a folder that scripts/kernels.sh printed, and what to run:
+#                            lines of a package and arguments of its test binary
 set -eu
 cd "$(dirname "$0")/.."
 
 half=$1
 file=$2
-from=$3
-arch=${4:-}
+shift 2
 PATH=$PATH:/usr/sbin:/sbin
 # What the firewalls and devices of tests ask for. Nothing loads modules on demand there, and what a kernel has built in
 # or does not have is passed over: tests say what they lack.
@@ -42,21 +41,22 @@ add_foreign_tools() {
 	(cd "$root" && find lib usr/lib -name '*.so*' -type f,l -exec cp -P --parents {} "$work/root/" \;)
 }
 
-tests() {
+tests() { # tests ARCHITECTURE PACKAGE...
+	arch=$1
+	shift
 	mkdir -p "$work/root/bin" "$work/root/tests" "$work/root/tmp" "$work/root/etc"
 	if [ "$arch" = "$(go env GOHOSTARCH)" ]; then
 		for tool in $tools; do add_tool "$tool"; done
 	else
 		add_foreign_tools
 	fi
-	cp "$from" "$work/root/tests/plan"
 	export CGO_ENABLED=0 GOOS=linux GOARCH="$arch"
 	go build -trimpath -ldflags "-s -w" -o "$work/root/init" ./internal/bpf/bpftest/vminit
 	go build -trimpath -ldflags "-s -w" -o "$work/root/bin/kerntap" ./cmd/kerntap
-	while read -r package _; do
+	for package in "$@"; do
 		mkdir -p "$work/root/tests/$package"
 		go test -c -trimpath -ldflags "-s -w" -o "$work/root/tests/$package/test" "./$package"
-	done <"$from"
+	done
 	# what tests open beside themselves, where go test would have them find it
 	find internal -name '*_bpfel.o' -exec cp --parents {} "$work/root/tests/" \;
 }
@@ -75,9 +75,10 @@ in_order() { # in_order MODULES.DEP
 		}' "$1"
 }
 
-modules() {
-	mkdir "$work/root/modules"
-	for dep in "$from"/lib/modules/*/modules.dep; do
+kernel() { # kernel KERNEL PLAN
+	mkdir "$work/root/modules" "$work/root/tests"
+	cp "$2" "$work/root/tests/plan"
+	for dep in "$1"/lib/modules/*/modules.dep; do
 		in_order "$dep" | while read -r path; do
 			name=$(basename "$path" .xz)
 			case $path in
@@ -88,15 +89,15 @@ modules() {
 		done
 	done
 	[ -s "$work/root/modules/order" ] || {
-		echo "initramfs: $from holds none of the modules that tests need" >&2
+		echo "initramfs: $1 holds none of the modules that tests need" >&2
 		exit 1
 	}
 }
 
 case $half in
-tests | modules) $half ;;
+tests | kernel) $half "$@" ;;
 *)
-	echo "initramfs: tests or modules, not $half" >&2
+	echo "initramfs: tests or kernel, not $half" >&2
 	exit 2
 	;;
 esac

@@ -13,15 +13,15 @@ fail() { # fail WORDS
 	exit 1
 }
 
-tools=${XDG_CACHE_HOME:-$HOME/.cache}/kerntap/tools
-home=$tools/$arch
+roots=${XDG_CACHE_HOME:-$HOME/.cache}/kerntap/roots
+home=$roots/$arch
 if [ -e "$home/bin/sh" ]; then
 	echo "$home"
 	exit 0
 fi
 echo "tools: fetching $packages for $arch from Debian's $suite" >&2
-mkdir -p "$tools"
-work=$(mktemp -d "$tools/fetch.XXXXXX")
+mkdir -p "$roots"
+work=$(mktemp -d "$roots/fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 

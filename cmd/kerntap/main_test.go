@@ -30,8 +30,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv("KERNTAP_IN_TEST")
 		main()
 	}
-	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines, "dialMany": dialMany,
-		"accept": accept, "dialBriefly": dialBriefly})
+	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines, "dialMany": dialMany})
 	goleak.VerifyTestMain(m)
 }
 
