@@ -3,36 +3,76 @@
  * connection - TCP connections opened, failed and closed
  *
  * The hook fires at every change of a TCP socket's state. CLOSE to SYN_SENT and CLOSE to LISTEN happen in the process
- * that asked for it: its identity is stored with the socket there. All later changes may happen in whatever context
- * the packet arrived in, so pid and command of an event always come from the socket's storage, never from the task.
+ * that asked for it: its identity is kept for the socket there. All later changes may happen in whatever context the
+ * packet arrived in, so pid and command of an event are always those kept for the socket, never the task's.
  *
- * The kernel skips a program that is already running on the CPU, and a change of state may fall into such a moment. The
- * storage says how far a socket's life has been counted: what was skipped is made up for at its end, or at the latest
+ * The kernel skips a program that is already running on the CPU, and a change of state may fall into such a moment. What
+ * is kept says how far a socket's life has been counted: what was skipped is made up for at its end, or at the latest
  * when the socket is destroyed, which is another hook. The changes on the way there, four of ten, are left alone: even
- * looking at the storage would be a good part of their cost.
+ * looking the socket up would be a good part of their cost.
  */
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
 #include "include/connection_event.h"
+#include "include/connection_older.h"
+#include "include/process.h"
 
 /* connect or listen was called, by the process that runs */
 static __always_inline void connection_begin(struct sock *sk, __u8 role)
 {
-	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct socket_owner new = { .role = role };
 
-	if (!known)
+	owner_set_current(&new.owner);
+	new.own = self_tgid && new.owner.pid == self_tgid;
+	if (role == ROLE_SERVER) {
+		owner_keep_listener(sk, &new);
 		return;
-	owner_set_current(&known->owner);
-	known->since_ns = role == ROLE_CLIENT ? bpf_ktime_get_ns() : 0;
-	known->role = role;
-	known->phase = role == ROLE_CLIENT ? PHASE_CONNECTING : PHASE_NONE;
-	known->error = 0;
-	known->own = self_tgid && known->owner.pid == self_tgid;
+	}
+	new.phase = PHASE_CONNECTING;
+	new.cookie = owner_cookie(sk);
+	new.since_ns = bpf_ktime_get_ns();
+	owner_keep(sk, &new);
+}
+
+/*
+ * Where a listener has no storage: a new connection is still a copy of its listener, in which an empty list points to
+ * itself. That says which listener it is, among several of one port too. What is no listener's address is not believed.
+ */
+static __always_inline void connection_copied(struct sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct socket_owner *listener, new;
+	__u64 address;
+
+	if (!tcp || (sockets_have_storage && !listeners_without_storage))
+		return;
+	address = (__u64)tcp->tsorted_sent_queue.next - bpf_core_field_offset(tcp->tsorted_sent_queue);
+	listener = bpf_map_lookup_elem(&owners, &address);
+	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER)
+		return;
+	new = *listener;
+	owner_keep(sk, &new);
+}
+
+/* Brings what was accepted, or was not known so far, to the others. */
+static __always_inline struct socket_owner *connection_kept(struct sock *sk)
+{
+	struct socket_owner *known = owner_kept(sk), *accepted = 0, new = {};
+
+	if (known && known->phase < PHASE_ESTABLISHED) /* else it was another socket's, whose end was skipped */
+		return known;
+	if (sockets_have_storage)
+		accepted = bpf_sk_storage_get(&listeners, sk, 0, 0);
+	if (accepted)
+		new = *accepted;
+	new.cookie = owner_cookie(sk);
+	owner_keep(sk, &new);
+	return owner_kept(sk);
 }
 
 static __always_inline void connection_established(struct sock *sk, int oldstate)
 {
-	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct socket_owner *known = connection_kept(sk);
 	struct connection_end end = {
 		.now = bpf_ktime_get_ns(),
 		.outcome = OUTCOME_OPENED,
@@ -55,7 +95,7 @@ static __always_inline void connection_established(struct sock *sk, int oldstate
 /* A socket that has listened was no connection, even if it was one before that. */
 static __always_inline void connection_unlisten(struct sock *sk)
 {
-	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct socket_owner *known = owner_of(sk);
 
 	if (known)
 		known->phase = PHASE_ENDED;
@@ -74,7 +114,7 @@ static __always_inline void connection_make_up(struct sock *sk, struct socket_ow
 
 static __always_inline void connection_ended(struct sock *sk, int oldstate)
 {
-	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct socket_owner *known = owner_of(sk);
 	bool failed = oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV;
 	struct connection_end end = {
 		.now = bpf_ktime_get_ns(),
@@ -107,6 +147,8 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		connection_begin(sk, ROLE_CLIENT);
 	else if (newstate == TCP_LISTEN)
 		connection_begin(sk, ROLE_SERVER);
+	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)
+		connection_copied(sk);
 	else if (newstate == TCP_ESTABLISHED)
 		connection_established(sk, oldstate);
 	else if (newstate == TCP_CLOSE && oldstate == TCP_LISTEN)
@@ -121,15 +163,14 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
  * is woken, asks for the error, which takes it from the socket, and closes: without this it would look as if it had
  * given up.
  */
-SEC("tp_btf/inet_sk_error_report")
-int BPF_PROG(connection_error, struct sock *sk)
+static __always_inline int connection_told(struct sock *sk)
 {
 	struct socket_owner *known;
 	__s32 error;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	known = bpf_sk_storage_get(&owners, sk, 0, 0);
+	known = owner_of(sk);
 	if (!known || known->phase != PHASE_CONNECTING)
 		return 0;
 	error = sk->sk_err;
@@ -141,33 +182,53 @@ int BPF_PROG(connection_error, struct sock *sk)
 	return 0;
 }
 
-/* Every change of state has passed by now, or was skipped. Sockets that listen end here too, and have received nothing. */
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(connection_destroyed, struct sock *sk)
+SEC("tp_btf/inet_sk_error_report")
+int BPF_PROG(connection_error, struct sock *sk)
 {
-	struct socket_owner *known = bpf_sk_storage_get(&owners, sk, 0, 0);
-	struct connection_end end = { .outcome = OUTCOME_CLOSED };
-	struct tcp_sock *tcp;
+	return connection_told(sk);
+}
 
-	if (!known || !known->role || known->phase == PHASE_ENDED)
-		return 0;
-	end.now = bpf_ktime_get_ns();
-	tcp = bpf_skc_to_tcp_sock(sk);
+/* for kernels before e6a3e4434000 ("net: Introduce net.sk tracepoint for error reporting"), 5.14 */
+SEC("fentry/sock_def_error_report")
+int BPF_PROG(connection_error_report, struct sock *sk)
+{
+	return connection_told(sk);
+}
+
+/* Every change of state has passed by now, or was skipped. Sockets that listen end here too, and have received nothing. */
+static __always_inline void connection_last(struct sock *sk, struct socket_owner *known)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct connection_end end = {
+		.now = bpf_ktime_get_ns(),
+		.outcome = OUTCOME_CLOSED,
+		.role = known->role,
+		.error = sk->sk_err,
+	};
+
 	if (!tcp)
-		return 0;
-	end.role = known->role;
-	end.error = sk->sk_err;
+		return;
 	if (known->phase == PHASE_CONNECTING && !tcp->rcv_nxt) { /* the other end never answered */
 		end.outcome = OUTCOME_FAILED;
 		if (!end.error)
 			end.error = known->error;
 	} else if (known->phase < PHASE_ESTABLISHED) {
 		if (!tcp->rcv_nxt)
-			return 0;
+			return;
 		connection_make_up(sk, known);
 	}
 	known->phase = PHASE_ENDED;
 	connection_report(sk, known, &end);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(connection_destroyed, struct sock *sk)
+{
+	struct socket_owner *known = owner_of(sk);
+
+	if (known && known->role && known->phase != PHASE_ENDED)
+		connection_last(sk, known);
+	owner_forget(sk);
 	return 0;
 }
 

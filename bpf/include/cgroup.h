@@ -53,18 +53,24 @@ static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task)
 	return cgroup->kn;
 }
 
-static __always_inline struct kernfs_node *cgroup_parent(struct kernfs_node *node)
+/* typed: the node was reached by fields of known types, else by its address alone */
+static __always_inline struct kernfs_node *cgroup_parent(struct kernfs_node *node, bool typed)
 {
+	struct kernfs_node___parent *older = (void *)node;
+
 	if (bpf_core_field_exists(node->__parent))
-		return node->__parent;
-	return ((struct kernfs_node___parent *)node)->parent;
+		return typed ? node->__parent : BPF_CORE_READ(node, __parent);
+	return typed ? older->parent : BPF_CORE_READ(older, parent);
 }
 
-/* Returns the id of the process's cgroup and makes sure that its names are written down. */
-static __always_inline __u64 cgroup_of(struct task_struct *task)
+static __always_inline void cgroup_name(char *name, struct kernfs_node *node, bool typed)
 {
-	struct kernfs_node *node = cgroup_node(task);
-	__u64 id = node->id;
+	memory_text(name, CGROUP_NAME, typed ? node->name : BPF_CORE_READ(node, name));
+}
+
+/* Makes sure that the names of a cgroup are written down, and returns its id. */
+static __always_inline __u64 cgroup_write(struct kernfs_node *node, __u64 id, bool typed)
+{
 	struct cgroup_names *names;
 	__u32 zero = 0;
 
@@ -76,12 +82,38 @@ static __always_inline __u64 cgroup_of(struct task_struct *task)
 	for (int i = 0; i < CGROUP_LEVELS; i++) {
 		names->name[i][0] = 0;
 		if (node) {
-			memory_text(names->name[i], CGROUP_NAME, node->name);
-			node = cgroup_parent(node);
+			cgroup_name(names->name[i], node, typed);
+			node = cgroup_parent(node, typed);
 		}
 	}
 	bpf_map_update_elem(&cgroups, &id, names, BPF_ANY);
 	return id;
+}
+
+/* Returns the id of the process's cgroup and makes sure that its names are written down. */
+static __always_inline __u64 cgroup_of(struct task_struct *task)
+{
+	struct kernfs_node *node = cgroup_node(task);
+
+	return cgroup_write(node, node->id, true);
+}
+
+/* The same for a task that is known by its address alone. */
+static __always_inline __u64 cgroup_of_probed(struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup *cgroup = BPF_CORE_READ(set, dfl_cgrp);
+	struct cgroup_subsys_state *state = 0;
+	struct kernfs_node *node;
+
+	if (BPF_CORE_READ(cgroup, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		bpf_probe_read_kernel(&state, sizeof(state),
+				      (void *)set + bpf_core_field_offset(set->subsys) +
+					      bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(state));
+	if (state)
+		cgroup = BPF_CORE_READ(state, cgroup);
+	node = BPF_CORE_READ(cgroup, kn);
+	return cgroup_write(node, BPF_CORE_READ(node, id), false);
 }
 
 #endif /* KERNTAP_CGROUP_H */

@@ -56,8 +56,11 @@ enum {
 	IPPROTO_ICMPV6 = 58,
 	IPPROTO_SCTP = 132,
 	IPPROTO_UDPLITE = 136,
+	IPPROTO_MPTCP = 262,
 	EADDRNOTAVAIL = 99,
 	PF_KTHREAD = 0x00200000, /* include/linux/sched.h */
+	S_IFMT = 0170000,	 /* include/uapi/linux/stat.h */
+	S_IFSOCK = 0140000,
 };
 
 /* include/net/tcp_states.h */
@@ -99,6 +102,14 @@ struct in6_addr {
 	} in6_u;
 };
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+struct list_head {
+	struct list_head *next;
+};
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -108,6 +119,7 @@ struct sock_common {
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
 };
 
 struct sk_buff;
@@ -136,6 +148,11 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 rcv_nxt;
+	struct list_head tsorted_sent_queue;
+};
+
+struct mptcp_sock {
+	struct sock *first;
 };
 
 struct net_device {
@@ -201,8 +218,18 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct inode {
+	unsigned short i_mode;
+};
+
 struct file {
 	struct path f_path;
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct socket {
+	struct sock *sk;
 };
 
 struct kernfs_node {
@@ -232,6 +259,13 @@ enum cgroup_subsys_id {
 struct css_set {
 	struct cgroup_subsys_state *subsys[16];
 	struct cgroup *dfl_cgrp;
+};
+
+struct task_struct;
+
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	struct file *file;
 };
 
 struct mm_struct {

@@ -2,16 +2,22 @@
 /*
  * owner.h - who owns a socket
  *
- * The owner is written where the process itself runs (connect, listen) and stays with the socket until the kernel
- * frees it: nothing is collected, no key is used twice. BPF_F_CLONE gives a child of a listener its own listener's
- * owner, under SO_REUSEPORT too. The map is shared by all programs of one kerntap.
+ * The owner is written where the process itself runs (connect, listen) and is kept by the address of the socket until
+ * the kernel destroys it. Addresses are used again and a program may be skipped: the socket's cookie, which the kernel
+ * never gives twice, tells whether what is kept is about this socket.
+ *
+ * A listener's owner lies in its socket storage instead, with BPF_F_CLONE: the kernel itself copies it to each connection
+ * that it accepts, under SO_REUSEPORT too, and skips none. Connections are not left there because storage costs the host
+ * two allocations a socket, and because walking it panics Linux 7.2 (bpf_selem_unlink_nofail, 5d800f87d0a5, clears what
+ * __bpf_sk_storage_map_seq_show still follows).
+ *
+ * The maps are shared by all programs of one kerntap.
  */
 #ifndef KERNTAP_OWNER_H
 #define KERNTAP_OWNER_H
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-#include "cgroup.h"
 #include "event.h"
 
 enum role {
@@ -20,77 +26,108 @@ enum role {
 	ROLE_SERVER = 2,
 };
 
+/* How the owner of a socket is known. */
+enum attribution {
+	ATTRIBUTION_CALLER = 0,	  /* it called connect or listen itself */
+	ATTRIBUTION_LISTENER = 1, /* it owns the listener that the connection came to */
+	ATTRIBUTION_HOLDER = 2,	  /* it alone had the socket open when kerntap started */
+};
+
 struct socket_owner {
 	struct owner owner;
+	__u64 cookie;	/* of the socket; 0 until an accepted one has one */
 	__u64 since_ns; /* connect called or connection established; 0: before kerntap */
 	__s32 error;	/* errno that the kernel told the process, which takes it away from the socket */
 	__u8 role;
 	__u8 own;   /* kerntap's own socket */
-	__u8 phase; /* how much of the connection's life has been counted, see connection.bpf.c */
-	__u8 _pad[1];
+	__u8 phase; /* how much of the connection's life has been counted, see connection_event.h */
+	__u8 attribution;
 };
 
+/* By the address of the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, __u64);
+	__type(value, struct socket_owner);
+} owners SEC(".maps");
+
+/* Of listeners, and of what they accepted until it is established. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	__type(key, int);
 	__type(value, struct socket_owner);
-} owners SEC(".maps");
+} listeners SEC(".maps");
+
+/*
+ * Programs of tracepoints may use the storage of sockets: 8e4597c627fb ("bpf: Allow using bpf_sk_storage in
+ * FENTRY/FEXIT/RAW_TP"), 5.11.
+ */
+const volatile bool sockets_have_storage;
+
+/*
+ * Programs of tracepoints may ask for the cookie of a socket: c5dbb89fc2ac ("bpf: Expose bpf_get_socket_cookie to
+ * tracing programs"), 5.12. Kernels that old skip no programs, so what is kept is always forgotten in time there.
+ */
+const volatile bool sockets_have_cookies;
+
+static __always_inline __u64 owner_cookie(struct sock *sk)
+{
+	return sockets_have_cookies ? bpf_get_socket_cookie(sk) : 0;
+}
+
+/* What is kept by the socket's address, NULL if nothing is. */
+static __always_inline struct socket_owner *owner_kept(struct sock *sk)
+{
+	__u64 address = (__u64)sk;
+	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
+
+	if (!known || (known->cookie && known->cookie != (__u64)sk->__sk_common.skc_cookie.counter))
+		return 0;
+	return known;
+}
+
+/* What is known of a socket, NULL if nothing is. */
+static __always_inline struct socket_owner *owner_of(struct sock *sk)
+{
+	struct socket_owner *known = owner_kept(sk);
+
+	if (!known && sockets_have_storage)
+		known = bpf_sk_storage_get(&listeners, sk, 0, 0);
+	return known;
+}
+
+static __always_inline void owner_keep(struct sock *sk, const struct socket_owner *owner)
+{
+	__u64 address = (__u64)sk;
+
+	bpf_map_update_elem(&owners, &address, owner, BPF_ANY);
+}
+
+static __always_inline void owner_keep_listener(struct sock *sk, struct socket_owner *owner)
+{
+	struct socket_owner *stored;
+
+	if (!sockets_have_storage) {
+		owner_keep(sk, owner);
+		return;
+	}
+	stored = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (stored)
+		*stored = *owner;
+}
+
+static __always_inline void owner_forget(struct sock *sk)
+{
+	__u64 address = (__u64)sk;
+
+	bpf_map_delete_elem(&owners, &address);
+}
 
 /* kerntap's own process in the initial pid namespace, whose traffic nobody asked for */
 const volatile __u32 self_tgid;
-
-/* A name of up to 31 characters lies inside its dentry; a longer one does not and is left out. */
-static __always_inline void owner_executable(struct owner *owner, struct task_struct *leader)
-{
-	struct dentry *dentry = leader->mm->exe_file->f_path.dentry;
-	struct dentry___iname *older = (void *)dentry;
-
-	if (dentry->d_name.len >= sizeof(owner->executable))
-		return;
-	if (bpf_core_field_exists(dentry->d_shortname))
-		__builtin_memcpy(owner->executable, dentry->d_shortname.string, sizeof(owner->executable));
-	else
-		__builtin_memcpy(owner->executable, older->d_iname, sizeof(owner->executable));
-	owner->executable[sizeof(owner->executable) - 1] = 0;
-}
-
-static __always_inline __u32 owner_vpid(struct task_struct *leader)
-{
-	struct pid *pid = leader->thread_pid;
-
-	if (bpf_core_field_size(pid->numbers) != 0)
-		return 0;
-	switch (pid->level) {
-	case 1:
-		return pid->numbers[1].nr;
-	case 2:
-		return pid->numbers[2].nr;
-	case 3:
-		return pid->numbers[3].nr;
-	default:
-		return 0;
-	}
-}
-
-/* Describes the running process. Call it only where the process itself asks for what happens. */
-static __always_inline void owner_set_current(struct owner *owner)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_struct *leader = task->group_leader;
-
-	__builtin_memset(owner, 0, sizeof(*owner));
-	if (task->flags & PF_KTHREAD) {
-		__builtin_memcpy(owner->command, "kernel", sizeof("kernel"));
-		return;
-	}
-	owner->pid = task->tgid;
-	owner->vpid = owner_vpid(leader);
-	owner->start_boottime_ns = leader->start_boottime;
-	owner->cgroup_id = cgroup_of(task);
-	__builtin_memcpy(owner->command, leader->comm, sizeof(owner->command));
-	owner_executable(owner, leader);
-}
 
 /*
  * What is known of a socket that was met in passing, or NULL. Small sockets (a connection request, TIME_WAIT) have
@@ -105,7 +142,7 @@ static __always_inline struct socket_owner *owner_find(struct sock *sk)
 	state = sk->__sk_common.skc_state;
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
 		return 0;
-	return bpf_sk_storage_get(&owners, sk, 0, 0);
+	return owner_of(sk);
 }
 
 #endif /* KERNTAP_OWNER_H */

@@ -138,19 +138,6 @@ func (e *engine) start(env environment, c config.Config, addresses listeners) er
 	return nil
 }
 
-// disregard leaves out what clients of the local API cause: its sockets are older than the programs.
-func (e *engine) disregard(addresses listeners) {
-	for _, listener := range []net.Listener{addresses.api, addresses.probe} {
-		socket, ok := listener.(*net.TCPListener)
-		if !ok {
-			continue
-		}
-		if err := e.session.Disregard(socket); err != nil {
-			e.log.Warn("the local API's own traffic is not left out", "error", err)
-		}
-	}
-}
-
 // dispatch is the one reader of the aggregated channel. It ends when the manager has stopped.
 func (e *engine) dispatch() {
 	for event := range e.manager.GetAggregatedEvents() {

@@ -61,7 +61,6 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 	if err := engine.start(env, c, addresses); err != nil {
 		return errors.Join(err, engine.stop())
 	}
-	engine.disregard(addresses)
 	footprint.Trim() // loading reads all the types of the kernel, more than everything that is kept
 	defer footprint.Bound(env.environ, keptEvents(c))()
 	if c.Console == "text" && !c.Disabled {

@@ -9,7 +9,6 @@ const (
 // The wire types that are not generated.
 type (
 	WireOutcomes     = wireOutcomes
-	WireSocketOwner  = wireSocketOwner
 	WireDistribution = wireDistribution
 	WireCgroupNames  = wireCgroupNames
 	WireRowOwner     = wireRowOwner

@@ -8,24 +8,34 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
 
+	"github.com/kerntap/kerntap/internal/kernel"
 	"github.com/kerntap/kerntap/internal/telemetry"
 	"github.com/kerntap/kerntap/internal/workload"
 )
 
 // setKnobs sets those of the common knobs that an object has, before it is loaded.
 func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		return fmt.Errorf("read the kernel's BTF: %w", err)
+	}
 	fixed := Knobs{
-		"self_tgid":           s.SelfPID,
-		"self_netns":          s.SelfNetNS,
-		"self_ports":          s.SelfPorts,
-		"may_probe_read":      mayProbeRead(),
-		"rows_by_cgroup":      s.RowsBy.Container || s.RowsBy.Pod,
-		"rows_by_executable":  s.RowsBy.Executable,
-		"rows_by_port":        s.RowsBy.ServerPort,
-		"rows_by_interface":   s.RowsBy.Interface,
-		"distribution_bounds": distributionBounds(),
+		"sockets_have_storage": kernel.HasFunction(types, "bpf_sk_storage_get_tracing"),
+		"sockets_have_cookies": kernel.HasFunction(types, "bpf_get_socket_ptr_cookie"),
+		"tasks_are_typed":      kernel.HasFunction(types, "bpf_get_current_task_btf"),
+		"files_have_sockets":   kernel.HasFunction(types, "bpf_sock_from_file"),
+		"self_tgid":            s.SelfPID,
+		"self_netns":           s.SelfNetNS,
+		"self_ports":           s.SelfPorts,
+		"may_probe_read":       mayProbeRead(),
+		"rows_by_cgroup":       s.RowsBy.Container || s.RowsBy.Pod,
+		"rows_by_executable":   s.RowsBy.Executable,
+		"rows_by_port":         s.RowsBy.ServerPort,
+		"rows_by_interface":    s.RowsBy.Interface,
+		"distribution_bounds":  distributionBounds(),
 	}
 	return errors.Join(setKnobs(spec.Variables, fixed), setKnobs(spec.Variables, s.tunable()))
 }

@@ -1,6 +1,7 @@
 package bpf_test
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 
@@ -11,11 +12,10 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
+const connectionObject = "programs/connection/connection_bpfel.o"
+
 func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
-	for _, path := range []string{
-		"programs/connection/connection_bpfel.o",
-		"programs/packet_drop/packetdrop_bpfel.o",
-	} {
+	for _, path := range []string{connectionObject, "programs/packet_drop/packetdrop_bpfel.o"} {
 		spec, err := ebpf.LoadCollectionSpec(path)
 		if err != nil {
 			t.Fatal(err)
@@ -24,7 +24,6 @@ func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
 			"event_header": reflect.TypeFor[bpf.WireHeader](),
 			"owner":        reflect.TypeFor[bpf.WireOwner](),
 			"outcomes":     reflect.TypeFor[bpf.WireOutcomes](),
-			"socket_owner": reflect.TypeFor[bpf.WireSocketOwner](),
 			"cgroup_names": reflect.TypeFor[bpf.WireCgroupNames](),
 			"row_owner":    reflect.TypeFor[bpf.WireRowOwner](),
 			"tally":        reflect.TypeFor[bpf.WireTally](),
@@ -32,7 +31,11 @@ func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
 			"allowance":    reflect.TypeFor[bpf.WireAllowance](),
 		} {
 			var c *btf.Struct
-			if err := spec.Types.TypeByName(name, &c); err != nil {
+			err := spec.Types.TypeByName(name, &c)
+			if errors.Is(err, btf.ErrNotFound) && name == "cgroup_names" && path != connectionObject {
+				continue // it names no cgroups
+			}
+			if err != nil {
 				t.Errorf("%s: %v", path, err)
 				continue
 			}

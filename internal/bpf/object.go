@@ -20,6 +20,7 @@ type object struct {
 	collection *ebpf.Collection
 	reader     *ringbuf.Reader
 	ledger     *ledger
+	iterators  []*ebpf.Program
 
 	mu    sync.Mutex // a reader that fails detaches, perhaps while the program stops
 	links []link.Link
@@ -43,7 +44,7 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	if err != nil {
 		return nil, verifierWords(err)
 	}
-	o := &object{collection: collection, hooks: hooks}
+	o := &object{collection: collection, hooks: hooks, iterators: iteratorsOf(spec, collection)}
 	if collection.Maps[eventsMap] == nil || collection.Maps[outcomesMap] == nil {
 		o.close()
 		return nil, fmt.Errorf("object lacks map %s or %s", eventsMap, outcomesMap)
@@ -63,6 +64,9 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 func hooksOf(spec *ebpf.CollectionSpec) []Hook {
 	var hooks []Hook
 	for _, name := range slices.Sorted(maps.Keys(spec.Programs)) {
+		if isIterator(spec.Programs[name]) {
+			continue
+		}
 		hooks = append(hooks, Hook{Program: name, Name: spec.Programs[name].SectionName})
 	}
 	return hooks
@@ -77,7 +81,8 @@ func verifierWords(err error) error {
 	return err
 }
 
-// attach connects every function of the object to its hook. On failure nothing stays attached.
+// attach connects every function of the object to its hook, then walks what is older than that. On failure nothing
+// stays attached.
 func (o *object) attach() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -90,6 +95,9 @@ func (o *object) attach() error {
 		}
 		o.links = append(o.links, l)
 		hook.Attached = true
+	}
+	if err := walk(o.iterators); err != nil {
+		return errors.Join(err, o.detachLocked())
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -15,11 +14,14 @@ import (
 )
 
 // The maps that all programs of a session use together; whoever is loaded first creates them. owners says who owns a
-// socket, cgroups what the cgroups of those owners are called.
+// connection, listeners who owns a listener, cgroups what the cgroups of those owners are called.
 const (
-	ownersMap  = "owners"
-	cgroupsMap = "cgroups"
+	ownersMap    = "owners"
+	listenersMap = "listeners"
+	cgroupsMap   = "cgroups"
 )
+
+func sharedMaps() []string { return []string{ownersMap, listenersMap, cgroupsMap} }
 
 // Session is what the programs of one kerntap share: the clock, kerntap's own process id as the kernel numbers it,
 // and the map that says who owns a socket. It is safe for concurrent use.
@@ -77,36 +79,12 @@ func (s *Session) Close() error {
 
 func (s *Session) interval() time.Duration { return cmp.Or(s.DrainEvery, time.Second) }
 
-// Disregard marks a socket of kerntap's own that was opened before the programs were loaded: its traffic, and that of
-// the connections it accepts, counts as filtered. It is to be called after the programs are loaded; where none of
-// them keeps owners it does nothing.
-func (s *Session) Disregard(socket syscall.Conn) error {
-	s.mu.Lock()
-	owners := s.shared[ownersMap]
-	s.mu.Unlock()
-	if owners == nil {
-		return nil
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("mark own socket: %w", err)
-	}
-	var putErr error
-	err = raw.Control(func(fd uintptr) {
-		putErr = owners.Put(int32(fd), wireSocketOwner{Owner: WireOwner{PID: s.SelfPID}, Own: 1})
-	})
-	if err = errors.Join(err, putErr); err != nil {
-		return fmt.Errorf("mark own socket: %w", err)
-	}
-	return nil
-}
-
 // replacements returns those of the shared maps that an object declares, created if they do not exist yet.
 func (s *Session) replacements(spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	used := make(map[string]*ebpf.Map)
-	for _, name := range []string{ownersMap, cgroupsMap} {
+	for _, name := range sharedMaps() {
 		mapSpec, ok := spec.Maps[name]
 		if !ok {
 			continue

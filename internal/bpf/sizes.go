@@ -53,7 +53,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, cpus, budget uint64) {
 		sized[share.name+"0"], sized[share.name+"1"] = true, true
 	}
 	for name, m := range spec.Maps {
-		if !sized[name] && name != ownersMap && name != cgroupsMap {
+		if !sized[name] && !slices.Contains(sharedMaps(), name) {
 			fixed += mapMemory(m, cpus)
 		}
 	}
@@ -102,12 +102,12 @@ func mapMemory(m *ebpf.MapSpec, cpus uint64) uint64 {
 func align8(size uint32) uint64 { return (uint64(size) + 7) &^ 7 }
 
 // MapMemory returns what the maps of an object take in the kernel with so many possible CPUs and the default memory, by
-// map. owners, which grows with the sockets, is not among them.
+// map. owners and listeners, which grow with the sockets, are not among them.
 func MapMemory(spec *ebpf.CollectionSpec, cpus int) map[string]uint64 {
 	sizeMaps(spec, uint64(cpus), defaultMapBytes)
 	all := make(map[string]uint64)
 	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
-		if name != ownersMap {
+		if name != ownersMap && name != listenersMap {
 			all[name] = mapMemory(spec.Maps[name], uint64(cpus))
 		}
 	}

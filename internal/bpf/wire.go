@@ -26,17 +26,6 @@ type WireOwner struct {
 	Executable      [32]byte
 }
 
-// wireSocketOwner is struct socket_owner of bpf/include/owner.h.
-type wireSocketOwner struct {
-	Owner   WireOwner
-	SinceNs uint64
-	Error   int32
-	Role    uint8
-	Own     uint8
-	Phase   uint8
-	_       [1]uint8
-}
-
 // wireCgroupNames is struct cgroup_names of bpf/include/cgroup.h.
 type wireCgroupNames struct {
 	Name [4][128]byte

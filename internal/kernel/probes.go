@@ -41,42 +41,6 @@ func readsMemory(types *btf.Spec, helper asm.BuiltinFunc) error {
 	return takesHelper(ebpf.RawTracepoint, helper)
 }
 
-// storageTakesTracing returns nil if programs on a BTF tracepoint may look into the storage of sockets (Linux 5.11).
-func storageTakesTracing() error {
-	storage, err := ebpf.NewMap(&ebpf.MapSpec{
-		Name: "probe_storage", Type: ebpf.SkStorage, Flags: noPreallocation, KeySize: 4, ValueSize: 4,
-		Key: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Value: &btf.Int{Name: "unsigned int", Size: 4},
-	})
-	if err != nil {
-		return fmt.Errorf("create a map in the storage of sockets: %w", err)
-	}
-	defer storage.Close()
-	return loads(ebpf.ProgramSpec{
-		Name: "probe_storage", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "inet_sock_set_state",
-		Instructions: asm.Instructions{
-			asm.LoadMem(asm.R2, asm.R1, 0, asm.DWord), // the socket
-			asm.LoadMapPtr(asm.R1, storage.FD()),
-			asm.Mov.Imm(asm.R3, 0),
-			asm.Mov.Imm(asm.R4, 0),
-			asm.FnSkStorageGet.Call(),
-		},
-	})
-}
-
-// noPreallocation is BPF_F_NO_PREALLOC, which storage asks for.
-const noPreallocation = 1
-
-// loads returns nil if the kernel takes a program, whose return is added.
-func loads(spec ebpf.ProgramSpec) error {
-	spec.License = "Dual BSD/GPL"
-	spec.Instructions = append(spec.Instructions, asm.Mov.Imm(asm.R0, 0), asm.Return())
-	program, err := ebpf.NewProgram(&spec)
-	if err != nil {
-		return fmt.Errorf("load a program on %s: %w", spec.AttachTo, err)
-	}
-	return program.Close()
-}
-
 // symbolsShown returns nil if a file in the format of /proc/kallsyms shows the addresses of code. It reads the first of
 // them only: all are shown or none is.
 func symbolsShown(path string) error {

@@ -47,6 +47,4 @@ var (
 	ContainerIDs = Reduction{"container_ids", "the container and the pod of a process",
 		"boot without lockdown mode confidentiality",
 		func(types *btf.Spec) error { return readsMemory(types, asm.FnProbeReadKernelStr) }}
-	SocketStorage = Reduction{"socket_storage", "the owner of a socket, tied to the socket itself", "",
-		func(*btf.Spec) error { return storageTakesTracing() }}
 )

@@ -117,7 +117,7 @@ func TestReductionsOfThisKernel(t *testing.T) {
 	types := kernelSpec(t)
 	var cast *btf.Func
 	unreadable := privileges.Lockdown == "confidentiality" && types.TypeByName("bpf_rdonly_cast", &cast) != nil
-	for _, reduction := range []Reduction{DropReasons, DropReceivers, SocketStorage} {
+	for _, reduction := range []Reduction{DropReasons, DropReceivers} {
 		switch err := reduction.Lost(types); {
 		case err == nil, errors.Is(err, ErrLacking), errors.Is(err, unix.EINVAL), errors.Is(err, ebpf.ErrNotSupported):
 			t.Logf("%s: %v", reduction.Name, err)

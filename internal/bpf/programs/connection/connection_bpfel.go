@@ -114,12 +114,13 @@ type connectionSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	SinceNs uint64
-	Error   int32
-	Role    uint8
-	Own     uint8
-	Phase   uint8
-	Pad     [1]uint8
+	Cookie      uint64
+	SinceNs     uint64
+	Error       int32
+	Role        uint8
+	Own         uint8
+	Phase       uint8
+	Attribution uint8
 }
 
 type connectionTally struct {
@@ -132,38 +133,46 @@ type connectionTally struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	connectionMapAllowances           = "allowances"
-	connectionMapCgroupRoom           = "cgroup_room"
-	connectionMapCgroups              = "cgroups"
-	connectionMapDistributions0       = "distributions_0"
-	connectionMapDistributions1       = "distributions_1"
-	connectionMapEvents               = "events"
-	connectionMapOutcomes             = "outcomes"
-	connectionMapOverflow             = "overflow"
-	connectionMapOwners               = "owners"
-	connectionMapProcesses0           = "processes_0"
-	connectionMapProcesses1           = "processes_1"
-	connectionMapRows0                = "rows_0"
-	connectionMapRows1                = "rows_1"
-	connectionMapSpill                = "spill"
-	connectionProgConnectionDestroyed = "connection_destroyed"
-	connectionProgConnectionError     = "connection_error"
-	connectionProgConnectionState     = "connection_state"
-	connectionVarDistributionBounds   = "distribution_bounds"
-	connectionVarDistributionNone     = "distribution_none"
-	connectionVarLedgerHalf           = "ledger_half"
-	connectionVarMayProbeRead         = "may_probe_read"
-	connectionVarRingWokenNs          = "ring_woken_ns"
-	connectionVarRowsByCgroup         = "rows_by_cgroup"
-	connectionVarRowsByExecutable     = "rows_by_executable"
-	connectionVarRowsByPort           = "rows_by_port"
-	connectionVarScopeNetns           = "scope_netns"
-	connectionVarSelfNetns            = "self_netns"
-	connectionVarSelfPorts            = "self_ports"
-	connectionVarSelfTgid             = "self_tgid"
-	connectionVarThrottleFirst        = "throttle_first"
-	connectionVarThrottleProgram      = "throttle_program"
-	connectionVarThrottleRow          = "throttle_row"
+	connectionMapAllowances              = "allowances"
+	connectionMapCgroupRoom              = "cgroup_room"
+	connectionMapCgroups                 = "cgroups"
+	connectionMapDistributions0          = "distributions_0"
+	connectionMapDistributions1          = "distributions_1"
+	connectionMapEvents                  = "events"
+	connectionMapListeners               = "listeners"
+	connectionMapOutcomes                = "outcomes"
+	connectionMapOverflow                = "overflow"
+	connectionMapOwners                  = "owners"
+	connectionMapProcesses0              = "processes_0"
+	connectionMapProcesses1              = "processes_1"
+	connectionMapRows0                   = "rows_0"
+	connectionMapRows1                   = "rows_1"
+	connectionMapSpill                   = "spill"
+	connectionProgConnectionDestroyed    = "connection_destroyed"
+	connectionProgConnectionError        = "connection_error"
+	connectionProgConnectionErrorReport  = "connection_error_report"
+	connectionProgConnectionOlder        = "connection_older"
+	connectionProgConnectionState        = "connection_state"
+	connectionVarDistributionBounds      = "distribution_bounds"
+	connectionVarDistributionNone        = "distribution_none"
+	connectionVarFilesHaveSockets        = "files_have_sockets"
+	connectionVarLedgerHalf              = "ledger_half"
+	connectionVarListenersWithoutStorage = "listeners_without_storage"
+	connectionVarMayProbeRead            = "may_probe_read"
+	connectionVarRingWokenNs             = "ring_woken_ns"
+	connectionVarRowsByCgroup            = "rows_by_cgroup"
+	connectionVarRowsByExecutable        = "rows_by_executable"
+	connectionVarRowsByPort              = "rows_by_port"
+	connectionVarScopeNetns              = "scope_netns"
+	connectionVarSelfNetns               = "self_netns"
+	connectionVarSelfPorts               = "self_ports"
+	connectionVarSelfTgid                = "self_tgid"
+	connectionVarSocketsHaveCookies      = "sockets_have_cookies"
+	connectionVarSocketsHaveStorage      = "sockets_have_storage"
+	connectionVarTasksAreTyped           = "tasks_are_typed"
+	connectionVarThrottleFirst           = "throttle_first"
+	connectionVarThrottleProgram         = "throttle_program"
+	connectionVarThrottleRow             = "throttle_row"
 )
 
 // loadConnection returns the embedded CollectionSpec for connection.
@@ -208,9 +217,11 @@ type connectionSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionProgramSpecs struct {
-	ConnectionDestroyed *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
-	ConnectionError     *ebpf.ProgramSpec `ebpf:"connection_error"`
-	ConnectionState     *ebpf.ProgramSpec `ebpf:"connection_state"`
+	ConnectionDestroyed   *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
+	ConnectionError       *ebpf.ProgramSpec `ebpf:"connection_error"`
+	ConnectionErrorReport *ebpf.ProgramSpec `ebpf:"connection_error_report"`
+	ConnectionOlder       *ebpf.ProgramSpec `ebpf:"connection_older"`
+	ConnectionState       *ebpf.ProgramSpec `ebpf:"connection_state"`
 }
 
 // connectionMapSpecs contains maps before they are loaded into the kernel.
@@ -223,6 +234,7 @@ type connectionMapSpecs struct {
 	Distributions0 *ebpf.MapSpec `ebpf:"distributions_0"`
 	Distributions1 *ebpf.MapSpec `ebpf:"distributions_1"`
 	Events         *ebpf.MapSpec `ebpf:"events"`
+	Listeners      *ebpf.MapSpec `ebpf:"listeners"`
 	Outcomes       *ebpf.MapSpec `ebpf:"outcomes"`
 	Overflow       *ebpf.MapSpec `ebpf:"overflow"`
 	Owners         *ebpf.MapSpec `ebpf:"owners"`
@@ -237,21 +249,26 @@ type connectionMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionVariableSpecs struct {
-	DistributionBounds *ebpf.VariableSpec `ebpf:"distribution_bounds"`
-	DistributionNone   *ebpf.VariableSpec `ebpf:"distribution_none"`
-	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
-	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
-	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
-	RowsByPort         *ebpf.VariableSpec `ebpf:"rows_by_port"`
-	ScopeNetns         *ebpf.VariableSpec `ebpf:"scope_netns"`
-	SelfNetns          *ebpf.VariableSpec `ebpf:"self_netns"`
-	SelfPorts          *ebpf.VariableSpec `ebpf:"self_ports"`
-	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
-	ThrottleFirst      *ebpf.VariableSpec `ebpf:"throttle_first"`
-	ThrottleProgram    *ebpf.VariableSpec `ebpf:"throttle_program"`
-	ThrottleRow        *ebpf.VariableSpec `ebpf:"throttle_row"`
+	DistributionBounds      *ebpf.VariableSpec `ebpf:"distribution_bounds"`
+	DistributionNone        *ebpf.VariableSpec `ebpf:"distribution_none"`
+	FilesHaveSockets        *ebpf.VariableSpec `ebpf:"files_have_sockets"`
+	LedgerHalf              *ebpf.VariableSpec `ebpf:"ledger_half"`
+	ListenersWithoutStorage *ebpf.VariableSpec `ebpf:"listeners_without_storage"`
+	MayProbeRead            *ebpf.VariableSpec `ebpf:"may_probe_read"`
+	RingWokenNs             *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsByCgroup            *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
+	RowsByExecutable        *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	RowsByPort              *ebpf.VariableSpec `ebpf:"rows_by_port"`
+	ScopeNetns              *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfNetns               *ebpf.VariableSpec `ebpf:"self_netns"`
+	SelfPorts               *ebpf.VariableSpec `ebpf:"self_ports"`
+	SelfTgid                *ebpf.VariableSpec `ebpf:"self_tgid"`
+	SocketsHaveCookies      *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
+	SocketsHaveStorage      *ebpf.VariableSpec `ebpf:"sockets_have_storage"`
+	TasksAreTyped           *ebpf.VariableSpec `ebpf:"tasks_are_typed"`
+	ThrottleFirst           *ebpf.VariableSpec `ebpf:"throttle_first"`
+	ThrottleProgram         *ebpf.VariableSpec `ebpf:"throttle_program"`
+	ThrottleRow             *ebpf.VariableSpec `ebpf:"throttle_row"`
 }
 
 // connectionObjects contains all objects after they have been loaded into the kernel.
@@ -280,6 +297,7 @@ type connectionMaps struct {
 	Distributions0 *ebpf.Map `ebpf:"distributions_0"`
 	Distributions1 *ebpf.Map `ebpf:"distributions_1"`
 	Events         *ebpf.Map `ebpf:"events"`
+	Listeners      *ebpf.Map `ebpf:"listeners"`
 	Outcomes       *ebpf.Map `ebpf:"outcomes"`
 	Overflow       *ebpf.Map `ebpf:"overflow"`
 	Owners         *ebpf.Map `ebpf:"owners"`
@@ -298,6 +316,7 @@ func (m *connectionMaps) Close() error {
 		m.Distributions0,
 		m.Distributions1,
 		m.Events,
+		m.Listeners,
 		m.Outcomes,
 		m.Overflow,
 		m.Owners,
@@ -313,36 +332,45 @@ func (m *connectionMaps) Close() error {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionVariables struct {
-	DistributionBounds *ebpf.Variable `ebpf:"distribution_bounds"`
-	DistributionNone   *ebpf.Variable `ebpf:"distribution_none"`
-	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
-	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
-	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
-	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
-	RowsByPort         *ebpf.Variable `ebpf:"rows_by_port"`
-	ScopeNetns         *ebpf.Variable `ebpf:"scope_netns"`
-	SelfNetns          *ebpf.Variable `ebpf:"self_netns"`
-	SelfPorts          *ebpf.Variable `ebpf:"self_ports"`
-	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
-	ThrottleFirst      *ebpf.Variable `ebpf:"throttle_first"`
-	ThrottleProgram    *ebpf.Variable `ebpf:"throttle_program"`
-	ThrottleRow        *ebpf.Variable `ebpf:"throttle_row"`
+	DistributionBounds      *ebpf.Variable `ebpf:"distribution_bounds"`
+	DistributionNone        *ebpf.Variable `ebpf:"distribution_none"`
+	FilesHaveSockets        *ebpf.Variable `ebpf:"files_have_sockets"`
+	LedgerHalf              *ebpf.Variable `ebpf:"ledger_half"`
+	ListenersWithoutStorage *ebpf.Variable `ebpf:"listeners_without_storage"`
+	MayProbeRead            *ebpf.Variable `ebpf:"may_probe_read"`
+	RingWokenNs             *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsByCgroup            *ebpf.Variable `ebpf:"rows_by_cgroup"`
+	RowsByExecutable        *ebpf.Variable `ebpf:"rows_by_executable"`
+	RowsByPort              *ebpf.Variable `ebpf:"rows_by_port"`
+	ScopeNetns              *ebpf.Variable `ebpf:"scope_netns"`
+	SelfNetns               *ebpf.Variable `ebpf:"self_netns"`
+	SelfPorts               *ebpf.Variable `ebpf:"self_ports"`
+	SelfTgid                *ebpf.Variable `ebpf:"self_tgid"`
+	SocketsHaveCookies      *ebpf.Variable `ebpf:"sockets_have_cookies"`
+	SocketsHaveStorage      *ebpf.Variable `ebpf:"sockets_have_storage"`
+	TasksAreTyped           *ebpf.Variable `ebpf:"tasks_are_typed"`
+	ThrottleFirst           *ebpf.Variable `ebpf:"throttle_first"`
+	ThrottleProgram         *ebpf.Variable `ebpf:"throttle_program"`
+	ThrottleRow             *ebpf.Variable `ebpf:"throttle_row"`
 }
 
 // connectionPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionPrograms struct {
-	ConnectionDestroyed *ebpf.Program `ebpf:"connection_destroyed"`
-	ConnectionError     *ebpf.Program `ebpf:"connection_error"`
-	ConnectionState     *ebpf.Program `ebpf:"connection_state"`
+	ConnectionDestroyed   *ebpf.Program `ebpf:"connection_destroyed"`
+	ConnectionError       *ebpf.Program `ebpf:"connection_error"`
+	ConnectionErrorReport *ebpf.Program `ebpf:"connection_error_report"`
+	ConnectionOlder       *ebpf.Program `ebpf:"connection_older"`
+	ConnectionState       *ebpf.Program `ebpf:"connection_state"`
 }
 
 func (p *connectionPrograms) Close() error {
 	return _ConnectionClose(
 		p.ConnectionDestroyed,
 		p.ConnectionError,
+		p.ConnectionErrorReport,
+		p.ConnectionOlder,
 		p.ConnectionState,
 	)
 }

@@ -19,7 +19,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst})
+	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold,
+		"share": share})
 	goleak.VerifyTestMain(m)
 }
 

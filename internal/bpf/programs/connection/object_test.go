@@ -35,7 +35,16 @@ func TestTheObjectHasItsHooks(t *testing.T) {
 		connectionProgConnectionError:     "tp_btf/inet_sk_error_report",
 		connectionProgConnectionDestroyed: "tp_btf/tcp_destroy_sock",
 	}
-	if len(programs) != len(hooks) {
+	instead := map[string]string{
+		connectionProgConnectionErrorReport: "fentry/sock_def_error_report",
+		connectionProgConnectionOlder:       "iter/task_file",
+	}
+	for name, section := range instead {
+		if program := programs[name]; program == nil || program.SectionName != section {
+			t.Errorf("%s is %v, want one at %s", name, program, section)
+		}
+	}
+	if len(programs) != len(hooks)+len(instead) {
 		t.Errorf("programs %v", programs)
 	}
 	for name, section := range hooks {
@@ -59,8 +68,12 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 		t.Errorf("the ledger is %v", ledger)
 	}
 	owners := maps[connectionMapOwners]
-	if owners.Type != ebpf.SkStorage || owners.Flags != unix.BPF_F_NO_PREALLOC|unix.BPF_F_CLONE {
-		t.Errorf("the owners are %v, flags %#x: an accepted socket must inherit its listener's", owners, owners.Flags)
+	if owners.Type != ebpf.Hash || owners.Flags != unix.BPF_F_NO_PREALLOC {
+		t.Errorf("the owners are %v, flags %#x: they are to take no room while there are no sockets", owners, owners.Flags)
+	}
+	listeners := maps[connectionMapListeners]
+	if listeners.Type != ebpf.SkStorage || listeners.Flags != unix.BPF_F_NO_PREALLOC|unix.BPF_F_CLONE {
+		t.Errorf("the listeners are %v, flags %#x: what they accept must inherit", listeners, listeners.Flags)
 	}
 }
 
@@ -68,7 +81,8 @@ func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
 	knobs := []string{connectionVarSelfTgid, connectionVarMayProbeRead, connectionVarSelfNetns, connectionVarSelfPorts,
 		connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
-		connectionVarDistributionBounds, connectionVarDistributionNone}
+		connectionVarDistributionBounds, connectionVarDistributionNone, connectionVarSocketsHaveCookies,
+		connectionVarSocketsHaveStorage, connectionVarTasksAreTyped, connectionVarFilesHaveSockets}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)

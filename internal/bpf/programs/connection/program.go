@@ -6,8 +6,12 @@ package connection
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/kernel"
@@ -71,6 +75,7 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		Description: "TCP connections opened, failed and closed, with the process that owns them",
 		ObjectPath:  "bpf/connection.bpf.c",
 		Object:      loadConnection,
+		Prepare:     chooseHooks,
 		Retune: func(settings bpf.Settings) (bpf.Knobs, error) {
 			changed, err := read(settings)
 			if err != nil {
@@ -83,6 +88,20 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		Row:        row,
 		Kind:       kindRow,
 		SpillKind:  spillRow,
-		Reductions: []kernel.Reduction{kernel.SocketStorage, kernel.ContainerIDs},
+		Reductions: []kernel.Reduction{kernel.ContainerIDs},
 	}, storage, options...)
+}
+
+// chooseHooks leaves out the hooks that another one stands in for on the running kernel.
+func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		return fmt.Errorf("read the kernel's BTF: %w", err)
+	}
+	if kernel.HasTracepoint(types, "inet_sk_error_report") {
+		delete(spec.Programs, connectionProgConnectionErrorReport)
+	} else {
+		delete(spec.Programs, connectionProgConnectionError)
+	}
+	return nil
 }

@@ -125,6 +125,9 @@ func TestSkippedChangesOfStateAreMadeUpFor(t *testing.T) {
 			if n > fullSpeed || n < fullSpeed*97/100 {
 				t.Errorf("%s: %d, want %d", what, n, fullSpeed)
 			}
+			if n != fullSpeed {
+				t.Log(what, n)
+			}
 			exact = exact && n == fullSpeed
 		}
 		if exact {
@@ -189,13 +192,14 @@ func TestShortLivedProcessesLeaveNothingInTheMaps(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	c := startCounter(t, func(*bpf.Session) {})
 	listening := ns.StartHelper(t, "kt-sink", "sink", "127.0.0.1:0").Line(t)
-	before := bpftest.OwnedSockets(t)
+	before := len(bpftest.OwnedSockets(t))
 	for range processes {
 		client := ns.StartHelper(t, "kt-short", "burst", listening, strconv.Itoa(each), "rst")
 		client.Line(t)
 		client.End(t)
 	}
-	if after := bpftest.OwnedSockets(t); after > before+10 { // others on this machine have sockets too
+	c.settle()
+	if after := len(bpftest.OwnedSockets(t)); after > before+100 { // of others on this machine
 		t.Errorf("%d sockets are known where %d were before", after, before)
 	}
 	stats := c.stop(t)

@@ -20,11 +20,6 @@ type packetDropAllowance struct {
 	Rows    [4096]uint32
 }
 
-type packetDropCgroupNames struct {
-	_    structs.HostLayout
-	Name [4][128]int8
-}
-
 type packetDropOutcomes struct {
 	_            structs.HostLayout
 	Recorded     uint64
@@ -130,12 +125,13 @@ type packetDropSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	SinceNs uint64
-	Error   int32
-	Role    uint8
-	Own     uint8
-	Phase   uint8
-	Pad     [1]uint8
+	Cookie      uint64
+	SinceNs     uint64
+	Error       int32
+	Role        uint8
+	Own         uint8
+	Phase       uint8
+	Attribution uint8
 }
 
 type packetDropTally struct {
@@ -149,9 +145,8 @@ type packetDropTally struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	packetDropMapAllowances          = "allowances"
-	packetDropMapCgroupRoom          = "cgroup_room"
-	packetDropMapCgroups             = "cgroups"
 	packetDropMapEvents              = "events"
+	packetDropMapListeners           = "listeners"
 	packetDropMapOutcomes            = "outcomes"
 	packetDropMapOverflow            = "overflow"
 	packetDropMapOwners              = "owners"
@@ -172,6 +167,8 @@ const (
 	packetDropVarSelfNetns           = "self_netns"
 	packetDropVarSelfPorts           = "self_ports"
 	packetDropVarSelfTgid            = "self_tgid"
+	packetDropVarSocketsHaveCookies  = "sockets_have_cookies"
+	packetDropVarSocketsHaveStorage  = "sockets_have_storage"
 	packetDropVarThrottleFirst       = "throttle_first"
 	packetDropVarThrottleProgram     = "throttle_program"
 	packetDropVarThrottleRow         = "throttle_row"
@@ -228,9 +225,8 @@ type packetDropProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropMapSpecs struct {
 	Allowances *ebpf.MapSpec `ebpf:"allowances"`
-	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
-	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
+	Listeners  *ebpf.MapSpec `ebpf:"listeners"`
 	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
 	Overflow   *ebpf.MapSpec `ebpf:"overflow"`
 	Owners     *ebpf.MapSpec `ebpf:"owners"`
@@ -245,21 +241,23 @@ type packetDropMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropVariableSpecs struct {
-	LedgerHalf       *ebpf.VariableSpec `ebpf:"ledger_half"`
-	MayProbeRead     *ebpf.VariableSpec `ebpf:"may_probe_read"`
-	Reasons          *ebpf.VariableSpec `ebpf:"reasons"`
-	RingWokenNs      *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	RowsByCgroup     *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable *ebpf.VariableSpec `ebpf:"rows_by_executable"`
-	RowsByInterface  *ebpf.VariableSpec `ebpf:"rows_by_interface"`
-	ScopeNetns       *ebpf.VariableSpec `ebpf:"scope_netns"`
-	SelfNetns        *ebpf.VariableSpec `ebpf:"self_netns"`
-	SelfPorts        *ebpf.VariableSpec `ebpf:"self_ports"`
-	SelfTgid         *ebpf.VariableSpec `ebpf:"self_tgid"`
-	ThrottleFirst    *ebpf.VariableSpec `ebpf:"throttle_first"`
-	ThrottleProgram  *ebpf.VariableSpec `ebpf:"throttle_program"`
-	ThrottleRow      *ebpf.VariableSpec `ebpf:"throttle_row"`
-	TracepointArgs   *ebpf.VariableSpec `ebpf:"tracepoint_args"`
+	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
+	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
+	Reasons            *ebpf.VariableSpec `ebpf:"reasons"`
+	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
+	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	RowsByInterface    *ebpf.VariableSpec `ebpf:"rows_by_interface"`
+	ScopeNetns         *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfNetns          *ebpf.VariableSpec `ebpf:"self_netns"`
+	SelfPorts          *ebpf.VariableSpec `ebpf:"self_ports"`
+	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
+	SocketsHaveCookies *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
+	SocketsHaveStorage *ebpf.VariableSpec `ebpf:"sockets_have_storage"`
+	ThrottleFirst      *ebpf.VariableSpec `ebpf:"throttle_first"`
+	ThrottleProgram    *ebpf.VariableSpec `ebpf:"throttle_program"`
+	ThrottleRow        *ebpf.VariableSpec `ebpf:"throttle_row"`
+	TracepointArgs     *ebpf.VariableSpec `ebpf:"tracepoint_args"`
 }
 
 // packetDropObjects contains all objects after they have been loaded into the kernel.
@@ -283,9 +281,8 @@ func (o *packetDropObjects) Close() error {
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropMaps struct {
 	Allowances *ebpf.Map `ebpf:"allowances"`
-	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
-	Cgroups    *ebpf.Map `ebpf:"cgroups"`
 	Events     *ebpf.Map `ebpf:"events"`
+	Listeners  *ebpf.Map `ebpf:"listeners"`
 	Outcomes   *ebpf.Map `ebpf:"outcomes"`
 	Overflow   *ebpf.Map `ebpf:"overflow"`
 	Owners     *ebpf.Map `ebpf:"owners"`
@@ -299,9 +296,8 @@ type packetDropMaps struct {
 func (m *packetDropMaps) Close() error {
 	return _PacketDropClose(
 		m.Allowances,
-		m.CgroupRoom,
-		m.Cgroups,
 		m.Events,
+		m.Listeners,
 		m.Outcomes,
 		m.Overflow,
 		m.Owners,
@@ -317,21 +313,23 @@ func (m *packetDropMaps) Close() error {
 //
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropVariables struct {
-	LedgerHalf       *ebpf.Variable `ebpf:"ledger_half"`
-	MayProbeRead     *ebpf.Variable `ebpf:"may_probe_read"`
-	Reasons          *ebpf.Variable `ebpf:"reasons"`
-	RingWokenNs      *ebpf.Variable `ebpf:"ring_woken_ns"`
-	RowsByCgroup     *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable *ebpf.Variable `ebpf:"rows_by_executable"`
-	RowsByInterface  *ebpf.Variable `ebpf:"rows_by_interface"`
-	ScopeNetns       *ebpf.Variable `ebpf:"scope_netns"`
-	SelfNetns        *ebpf.Variable `ebpf:"self_netns"`
-	SelfPorts        *ebpf.Variable `ebpf:"self_ports"`
-	SelfTgid         *ebpf.Variable `ebpf:"self_tgid"`
-	ThrottleFirst    *ebpf.Variable `ebpf:"throttle_first"`
-	ThrottleProgram  *ebpf.Variable `ebpf:"throttle_program"`
-	ThrottleRow      *ebpf.Variable `ebpf:"throttle_row"`
-	TracepointArgs   *ebpf.Variable `ebpf:"tracepoint_args"`
+	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
+	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
+	Reasons            *ebpf.Variable `ebpf:"reasons"`
+	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
+	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
+	RowsByInterface    *ebpf.Variable `ebpf:"rows_by_interface"`
+	ScopeNetns         *ebpf.Variable `ebpf:"scope_netns"`
+	SelfNetns          *ebpf.Variable `ebpf:"self_netns"`
+	SelfPorts          *ebpf.Variable `ebpf:"self_ports"`
+	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
+	SocketsHaveCookies *ebpf.Variable `ebpf:"sockets_have_cookies"`
+	SocketsHaveStorage *ebpf.Variable `ebpf:"sockets_have_storage"`
+	ThrottleFirst      *ebpf.Variable `ebpf:"throttle_first"`
+	ThrottleProgram    *ebpf.Variable `ebpf:"throttle_program"`
+	ThrottleRow        *ebpf.Variable `ebpf:"throttle_row"`
+	TracepointArgs     *ebpf.Variable `ebpf:"tracepoint_args"`
 }
 
 // packetDropPrograms contains all programs after they have been loaded into the kernel.
