@@ -12,6 +12,17 @@
 #include "connection_event.h"
 #include "process.h"
 
+enum {
+	S_IFMT = 0170000, /* include/uapi/linux/stat.h */
+	S_IFSOCK = 0140000,
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct inode {
+	unsigned short i_mode;
+};
+#pragma clang attribute pop
+
 /* There are listeners whose owner is kept by the socket's address, not in its storage. */
 __u32 listeners_without_storage;
 

@@ -59,8 +59,6 @@ enum {
 	IPPROTO_MPTCP = 262,
 	EADDRNOTAVAIL = 99,
 	PF_KTHREAD = 0x00200000, /* include/linux/sched.h */
-	S_IFMT = 0170000,	 /* include/uapi/linux/stat.h */
-	S_IFSOCK = 0140000,
 };
 
 /* include/net/tcp_states.h */
@@ -218,9 +216,7 @@ struct path {
 	struct dentry *dentry;
 };
 
-struct inode {
-	unsigned short i_mode;
-};
+struct inode;
 
 struct file {
 	struct path f_path;

@@ -88,12 +88,13 @@ type fileChangeSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	SinceNs uint64
-	Error   int32
-	Role    uint8
-	Own     uint8
-	Phase   uint8
-	Pad     [1]uint8
+	Cookie      uint64
+	SinceNs     uint64
+	Error       int32
+	Role        uint8
+	Own         uint8
+	Phase       uint8
+	Attribution uint8
 }
 
 type fileChangeTally struct {
@@ -106,27 +107,31 @@ type fileChangeTally struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	fileChangeMapAllowances       = "allowances"
-	fileChangeMapCgroupRoom       = "cgroup_room"
-	fileChangeMapCgroups          = "cgroups"
-	fileChangeMapEvents           = "events"
-	fileChangeMapOutcomes         = "outcomes"
-	fileChangeMapOverflow         = "overflow"
-	fileChangeMapOwners           = "owners"
-	fileChangeMapProcesses0       = "processes_0"
-	fileChangeMapProcesses1       = "processes_1"
-	fileChangeMapRows0            = "rows_0"
-	fileChangeMapRows1            = "rows_1"
-	fileChangeProgFileChangeDirty = "file_change_dirty"
-	fileChangeVarLedgerHalf       = "ledger_half"
-	fileChangeVarMayProbeRead     = "may_probe_read"
-	fileChangeVarRingWokenNs      = "ring_woken_ns"
-	fileChangeVarRowsByCgroup     = "rows_by_cgroup"
-	fileChangeVarRowsByExecutable = "rows_by_executable"
-	fileChangeVarSelfTgid         = "self_tgid"
-	fileChangeVarThrottleFirst    = "throttle_first"
-	fileChangeVarThrottleProgram  = "throttle_program"
-	fileChangeVarThrottleRow      = "throttle_row"
+	fileChangeMapAllowances         = "allowances"
+	fileChangeMapCgroupRoom         = "cgroup_room"
+	fileChangeMapCgroups            = "cgroups"
+	fileChangeMapEvents             = "events"
+	fileChangeMapListeners          = "listeners"
+	fileChangeMapOutcomes           = "outcomes"
+	fileChangeMapOverflow           = "overflow"
+	fileChangeMapOwners             = "owners"
+	fileChangeMapProcesses0         = "processes_0"
+	fileChangeMapProcesses1         = "processes_1"
+	fileChangeMapRows0              = "rows_0"
+	fileChangeMapRows1              = "rows_1"
+	fileChangeProgFileChangeDirty   = "file_change_dirty"
+	fileChangeVarLedgerHalf         = "ledger_half"
+	fileChangeVarMayProbeRead       = "may_probe_read"
+	fileChangeVarRingWokenNs        = "ring_woken_ns"
+	fileChangeVarRowsByCgroup       = "rows_by_cgroup"
+	fileChangeVarRowsByExecutable   = "rows_by_executable"
+	fileChangeVarSelfTgid           = "self_tgid"
+	fileChangeVarSocketsHaveCookies = "sockets_have_cookies"
+	fileChangeVarSocketsHaveStorage = "sockets_have_storage"
+	fileChangeVarTasksAreTyped      = "tasks_are_typed"
+	fileChangeVarThrottleFirst      = "throttle_first"
+	fileChangeVarThrottleProgram    = "throttle_program"
+	fileChangeVarThrottleRow        = "throttle_row"
 )
 
 // loadFileChange returns the embedded CollectionSpec for fileChange.
@@ -182,6 +187,7 @@ type fileChangeMapSpecs struct {
 	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
+	Listeners  *ebpf.MapSpec `ebpf:"listeners"`
 	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
 	Overflow   *ebpf.MapSpec `ebpf:"overflow"`
 	Owners     *ebpf.MapSpec `ebpf:"owners"`
@@ -195,15 +201,18 @@ type fileChangeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type fileChangeVariableSpecs struct {
-	LedgerHalf       *ebpf.VariableSpec `ebpf:"ledger_half"`
-	MayProbeRead     *ebpf.VariableSpec `ebpf:"may_probe_read"`
-	RingWokenNs      *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	RowsByCgroup     *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable *ebpf.VariableSpec `ebpf:"rows_by_executable"`
-	SelfTgid         *ebpf.VariableSpec `ebpf:"self_tgid"`
-	ThrottleFirst    *ebpf.VariableSpec `ebpf:"throttle_first"`
-	ThrottleProgram  *ebpf.VariableSpec `ebpf:"throttle_program"`
-	ThrottleRow      *ebpf.VariableSpec `ebpf:"throttle_row"`
+	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
+	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
+	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
+	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
+	SocketsHaveCookies *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
+	SocketsHaveStorage *ebpf.VariableSpec `ebpf:"sockets_have_storage"`
+	TasksAreTyped      *ebpf.VariableSpec `ebpf:"tasks_are_typed"`
+	ThrottleFirst      *ebpf.VariableSpec `ebpf:"throttle_first"`
+	ThrottleProgram    *ebpf.VariableSpec `ebpf:"throttle_program"`
+	ThrottleRow        *ebpf.VariableSpec `ebpf:"throttle_row"`
 }
 
 // fileChangeObjects contains all objects after they have been loaded into the kernel.
@@ -230,6 +239,7 @@ type fileChangeMaps struct {
 	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.Map `ebpf:"cgroups"`
 	Events     *ebpf.Map `ebpf:"events"`
+	Listeners  *ebpf.Map `ebpf:"listeners"`
 	Outcomes   *ebpf.Map `ebpf:"outcomes"`
 	Overflow   *ebpf.Map `ebpf:"overflow"`
 	Owners     *ebpf.Map `ebpf:"owners"`
@@ -245,6 +255,7 @@ func (m *fileChangeMaps) Close() error {
 		m.CgroupRoom,
 		m.Cgroups,
 		m.Events,
+		m.Listeners,
 		m.Outcomes,
 		m.Overflow,
 		m.Owners,
@@ -259,15 +270,18 @@ func (m *fileChangeMaps) Close() error {
 //
 // It can be passed to loadFileChangeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type fileChangeVariables struct {
-	LedgerHalf       *ebpf.Variable `ebpf:"ledger_half"`
-	MayProbeRead     *ebpf.Variable `ebpf:"may_probe_read"`
-	RingWokenNs      *ebpf.Variable `ebpf:"ring_woken_ns"`
-	RowsByCgroup     *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable *ebpf.Variable `ebpf:"rows_by_executable"`
-	SelfTgid         *ebpf.Variable `ebpf:"self_tgid"`
-	ThrottleFirst    *ebpf.Variable `ebpf:"throttle_first"`
-	ThrottleProgram  *ebpf.Variable `ebpf:"throttle_program"`
-	ThrottleRow      *ebpf.Variable `ebpf:"throttle_row"`
+	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
+	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
+	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
+	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
+	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
+	SocketsHaveCookies *ebpf.Variable `ebpf:"sockets_have_cookies"`
+	SocketsHaveStorage *ebpf.Variable `ebpf:"sockets_have_storage"`
+	TasksAreTyped      *ebpf.Variable `ebpf:"tasks_are_typed"`
+	ThrottleFirst      *ebpf.Variable `ebpf:"throttle_first"`
+	ThrottleProgram    *ebpf.Variable `ebpf:"throttle_program"`
+	ThrottleRow        *ebpf.Variable `ebpf:"throttle_row"`
 }
 
 // fileChangePrograms contains all programs after they have been loaded into the kernel.

@@ -10,6 +10,7 @@
 #include "event.h"
 #include "ledger.h"
 #include "owner.h"
+#include "process.h"
 #include "ring.h"
 #include "throttle.h"
 
