@@ -62,10 +62,18 @@ test-kernels: deps ## run the kernel's tests on other kernels, emulated: KERNELS
 test-compose: ## bring examples/docker-compose up with a real engine and look for what it must find
 	@scripts/test-compose.sh
 
+.PHONY: release
+release: ## build what is released into dist/: tar, deb, rpm, image and SBOM for amd64 and arm64, and their checksums
+	@VERSION="$(VERSION)" scripts/release.sh
+
+.PHONY: test-release
+test-release: ## build it twice and compare, install the deb, run its check and its service's command, remove it
+	@scripts/test-release.sh
+
 .PHONY: bench
 bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh
 
 .PHONY: clean
 clean: ## remove what build left
-	rm -rf bin examples/docker-compose/bin
+	rm -rf bin dist examples/docker-compose/bin

@@ -2,7 +2,8 @@
 # Installs what building the BPF objects and the privileged tests need, from Debian's packages and only if it is
 # missing. On other systems it names what is missing and fails.
 # With the word "engine" also a container engine and compose, for scripts/test-compose.sh alone; with the word "kernels"
-# also what boots other kernels, for scripts/test-kernels.sh alone.
+# also what boots other kernels, for scripts/test-kernels.sh alone; with "packages" what looks into packages, for
+# scripts/test-release.sh alone.
 set -eu
 
 missing=""
@@ -27,6 +28,11 @@ if [ "${1:-}" = kernels ]; then # what scripts/test-kernels.sh needs, and nothin
 	need cpio cpio
 	need depmod kmod
 	need xz xz-utils
+fi
+if [ "${1:-}" = packages ]; then # what scripts/test-release.sh needs, and nothing else does
+	need rpm rpm
+	need setpriv util-linux
+	need jq jq
 fi
 [ -n "$missing" ] || exit 0
 

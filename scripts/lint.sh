@@ -2,7 +2,7 @@
 # Formatting, vet, staticcheck, and generated files that are what their sources generate.
 set -eu
 
-unformatted=$(gofmt -l cmd internal examples)
+unformatted=$(gofmt -l cmd internal examples scripts)
 if [ -n "$unformatted" ]; then
 	echo "lint: gofmt would change:" $unformatted >&2
 	exit 1

@@ -11,6 +11,7 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/programs"
 	"github.com/kerntap/kerntap/internal/config"
+	"github.com/kerntap/kerntap/internal/kernel"
 )
 
 // errNothingRuns is the failure of a check; its report has said why.
@@ -18,16 +19,19 @@ var errNothingRuns = errors.New("no program can run here")
 
 // report is what check found out.
 type report struct {
-	Version      string          `json:"version"`
-	Kernel       string          `json:"kernel"`
-	Arch         string          `json:"arch"`
-	UID          uint32          `json:"uid"`
-	Capabilities []string        `json:"capabilities"`
-	Lockdown     string          `json:"lockdown,omitempty"`
-	PossibleCPUs int             `json:"possible_cpus"`
-	Runs         bool            `json:"runs"`
-	Reason       string          `json:"reason,omitempty"`
-	Programs     []programReport `json:"programs"`
+	Version      string   `json:"version"`
+	Kernel       string   `json:"kernel"`
+	Arch         string   `json:"arch"`
+	UID          uint32   `json:"uid"`
+	Capabilities []string `json:"capabilities"`
+	Lockdown     string   `json:"lockdown,omitempty"`
+	PossibleCPUs int      `json:"possible_cpus"`
+	Runs         bool     `json:"runs"`
+	Reason       string   `json:"reason,omitempty"`
+	// Kept are the capabilities that stay after the start, KeptReason says why.
+	Kept       []string        `json:"kept"`
+	KeptReason string          `json:"kept_reason,omitempty"`
+	Programs   []programReport `json:"programs"`
 }
 
 // programReport is what became of one program's trial.
@@ -41,6 +45,8 @@ type programReport struct {
 	Probed     []string          `json:"probed"`
 	Reductions []reductionReport `json:"reductions"`
 	MapBytes   uint64            `json:"map_bytes"`
+
+	unreadable string // why it cannot be read without privileges, "" if it can
 }
 
 type hookReport struct {
@@ -100,22 +106,27 @@ func check(c config.Config) (report, error) {
 		Capabilities: append([]string{}, h.capabilities()...),
 		Lockdown:     h.privileges.Lockdown,
 		PossibleCPUs: h.features.PossibleCPUs,
+		Kept:         []string{},
 	}
 	if h.usable != nil {
 		r.Reason = oneLine(h.usable)
 	}
-	if r.Programs, err = tryPrograms(c, h.usable); err != nil {
+	if r.Programs, err = tryPrograms(c, h); err != nil {
 		return report{}, err
 	}
 	for _, program := range r.Programs {
 		r.Runs = r.Runs || program.Runs
+		if program.unreadable != "" {
+			r.Kept, r.KeptReason = []string{capabilityNames[h.reading()]}, program.unreadable
+		}
 	}
 	return r, nil
 }
 
 // tryPrograms loads and attaches every enabled program for a moment, or says of each why that is of no use.
-func tryPrograms(c config.Config, unusable error) ([]programReport, error) {
+func tryPrograms(c config.Config, h host) ([]programReport, error) {
 	session := newSession(c, nil)
+	session.LockedBytes = h.lockedBytes(len(c.Enabled()))
 	var reports []programReport
 	for _, entry := range programs.All() {
 		program, err := entry.New(c.Programs[entry.Name], bpf.NewInMemoryStorage(), bpf.WithSession(session))
@@ -123,7 +134,7 @@ func tryPrograms(c config.Config, unusable error) ([]programReport, error) {
 			return nil, usageError{err}
 		}
 		if c.Programs[entry.Name].Enabled {
-			reports = append(reports, try(program, unusable))
+			reports = append(reports, try(program, h.usable))
 		}
 	}
 	return reports, session.Close()
@@ -137,6 +148,10 @@ func try(program *bpf.Program, unusable error) programReport {
 	if err == nil {
 		err = program.Attach()
 	}
+	var unreadable error
+	if err == nil {
+		unreadable = kernel.TryUnprivileged(program.TryReading)
+	}
 	status := program.Status()
 	r := programReport{
 		Name:        program.GetName(),
@@ -149,6 +164,9 @@ func try(program *bpf.Program, unusable error) programReport {
 	}
 	if err != nil {
 		r.Reason = oneLine(err)
+	}
+	if unreadable != nil {
+		r.unreadable = oneLine(unreadable)
 	}
 	for _, reduction := range status.Reductions {
 		r.Reductions = append(r.Reductions, reductionReport(reduction))

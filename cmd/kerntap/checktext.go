@@ -31,6 +31,12 @@ func (r report) text() string {
 			fmt.Fprintf(&b, "   maps: %d KiB in the kernel\n", program.MapBytes>>10)
 		}
 	}
+	switch {
+	case r.KeptReason != "":
+		fmt.Fprintf(&b, "\nafter its start kerntap keeps %s alone: %s\n", orNone(r.Kept), r.KeptReason)
+	case r.Runs:
+		b.WriteString("\nafter its start kerntap drops every capability\n")
+	}
 	return b.String()
 }
 

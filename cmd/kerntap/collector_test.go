@@ -111,7 +111,7 @@ func TestARealCollectorWithoutMetricsGetsLogs(t *testing.T) {
 			collector.start(t)
 			api := freeAddress(t)
 			var said diagnostics
-			r := startKerntapIn(t, environment{otlpTo(protocol, "http://"+collector.address(protocol)), nil, &said},
+			r := startKerntapIn(t, environment{environ: otlpTo(protocol, "http://"+collector.address(protocol)), stderr: &said},
 				"--listen", api, "--metric-interval", "1s")
 			awaitReady(t, api)
 			awaitHealth(t, api, "metrics are not taken by otlp "+protocol)
@@ -144,7 +144,7 @@ func TestMetricsThatAreRefusedOnceAtTheEndAreOneWarning(t *testing.T) {
 	collector.start(t)
 	api := freeAddress(t)
 	var said diagnostics
-	r := startKerntapIn(t, environment{otlpTo("grpc", "http://"+collector.grpc), nil, &said}, "--listen", api,
+	r := startKerntapIn(t, environment{environ: otlpTo("grpc", "http://"+collector.grpc), stderr: &said}, "--listen", api,
 		"--metric-interval", "1h")
 	awaitReady(t, api)
 	r.cancel()

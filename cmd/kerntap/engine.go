@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kerntap/kerntap/internal/api"
@@ -33,6 +34,8 @@ type engine struct {
 	pipeline    *export.Pipeline
 	losses      losses
 	dispatching sync.WaitGroup
+	// taken and handled count the events that the dispatcher has begun and ended with.
+	taken, handled atomic.Uint64
 }
 
 // newEngine builds the chain as far as nothing outside of this process is touched: what is wrong with the settings of a
@@ -141,10 +144,12 @@ func (e *engine) start(env environment, c config.Config, addresses listeners) er
 // dispatch is the one reader of the aggregated channel. It ends when the manager has stopped.
 func (e *engine) dispatch() {
 	for event := range e.manager.GetAggregatedEvents() {
+		e.taken.Add(1)
 		if err := e.storage.Store(event); err != nil {
 			e.log.Warn("cannot keep an event", "error", err)
 		}
 		e.pipeline.Handle(event)
+		e.handled.Add(1)
 	}
 }
 

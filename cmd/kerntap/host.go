@@ -18,14 +18,24 @@ type host struct {
 	privileges kernel.Privileges
 	// usable says why no program can run at all, nil if one may.
 	usable error
+	// mapBytes is what all maps may take; kernel.MapsUnlimited where nothing limits them.
+	mapBytes uint64
 }
 
+// probeHost finds out what is allowed here, and takes all of that.
 func probeHost() (host, error) {
+	if err := kernel.RaisePrivileges(); err != nil {
+		return host{}, err
+	}
+	mapBytes, err := kernel.RaiseMemoryLock()
+	if err != nil {
+		return host{}, err
+	}
 	privileges, err := kernel.ReadPrivileges(os.DirFS("/"))
 	if err != nil {
 		return host{}, err
 	}
-	h := host{features: kernel.Probe(), privileges: privileges}
+	h := host{features: kernel.Probe(), privileges: privileges, mapBytes: mapBytes}
 	h.usable = privileges.MayLoad()
 	if h.usable == nil {
 		h.usable = h.features.Usable()
@@ -60,6 +70,18 @@ func (h host) describe() string {
 		names = "no capability that helps"
 	}
 	return fmt.Sprintf("uid %d with %s", h.privileges.UID, names)
+}
+
+// lockedPrograms is what programs and maps take of the memory for maps beside those of the programs that are told apart.
+const lockedPrograms = 512 << 10
+
+// lockedBytes is what the maps of each of n programs may take of locked memory, 0 if that does not limit them.
+func (h host) lockedBytes(n int) uint64 {
+	if h.mapBytes == kernel.MapsUnlimited {
+		return 0
+	}
+	const others = sharedMaps + lockedPrograms
+	return max(1, (h.mapBytes-min(others, h.mapBytes))/uint64(max(n, 1)))
 }
 
 // selfPID is kerntap's own process id as the kernel numbers it, 0 if the kernel does not tell.

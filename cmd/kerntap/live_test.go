@@ -43,7 +43,9 @@ func background(t *testing.T, args ...string) (stdout, stderr *buffer, stop func
 	ctx, cancel := context.WithCancel(t.Context())
 	stdout, stderr = new(buffer), new(buffer)
 	exited := make(chan int, 1)
-	go func() { exited <- run(ctx, environment{[]string{"GOMEMLIMIT=off"}, stdout, stderr}, args) }()
+	go func() {
+		exited <- run(ctx, environment{environ: []string{"GOMEMLIMIT=off"}, stdout: stdout, stderr: stderr}, args)
+	}()
 	t.Cleanup(cancel)
 	return stdout, stderr, func() int {
 		cancel()
@@ -54,7 +56,7 @@ func background(t *testing.T, args ...string) (stdout, stderr *buffer, stop func
 func TestWatchShowsTheRecordsOfARunningKerntap(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	address := freeAddress(t)
-	r := startKerntapIn(t, environment{[]string{"OTEL_SDK_DISABLED=true"}, nil, t.Output()}, "--listen", address)
+	r := startKerntapIn(t, environment{environ: []string{"OTEL_SDK_DISABLED=true"}, stderr: t.Output()}, "--listen", address)
 	awaitReady(t, address)
 	shown, notes, stop := background(t, "watch", "--listen", address, "--command", "KT-WATCH", "--event", "failed",
 		"--reason", "refused", "--address", "127.0.0.1:7", "--json")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kerntap/kerntap/internal/bpf/programs"
 	"github.com/kerntap/kerntap/internal/config"
+	"github.com/kerntap/kerntap/internal/kernel"
 )
 
 // version is what the linker was told: see the Makefile.
@@ -31,6 +32,8 @@ const (
 type environment struct {
 	environ        []string
 	stdout, stderr io.Writer
+	// drop gives up all capabilities but these for good; nil in tests, which need their own.
+	drop func(keep ...int) error
 }
 
 // usageError marks an error of the command line or the configuration.
@@ -43,7 +46,7 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, environment{takeEnvironment(), os.Stdout, os.Stderr}, os.Args[1:]))
+	os.Exit(run(ctx, environment{takeEnvironment(), os.Stdout, os.Stderr, kernel.DropPrivileges}, os.Args[1:]))
 }
 
 // takeEnvironment returns the environment and takes OpenTelemetry's variables out of it: kerntap reads them itself,

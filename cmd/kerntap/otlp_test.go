@@ -100,7 +100,7 @@ func TestWithoutConfigurationKerntapSaysWhereItSendsAndWaitsThere(t *testing.T) 
 	}
 	local := freeAddress(t)
 	var said diagnostics
-	r := startKerntapIn(t, environment{[]string{"OTEL_METRIC_EXPORT_TIMEOUT=300"}, nil, &said}, "--listen", local,
+	r := startKerntapIn(t, environment{environ: []string{"OTEL_METRIC_EXPORT_TIMEOUT=300"}, stderr: &said}, "--listen", local,
 		"--metric-interval", "500ms")
 	awaitReady(t, local)
 	ns.StartHelper(t, "kt-default", "dial", "127.0.0.1:1").End(t)

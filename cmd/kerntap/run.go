@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -58,7 +59,11 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 		return err
 	}
 	defer addresses.close()
+	engine.session.LockedBytes = h.lockedBytes(len(c.Enabled()))
 	if err := engine.start(env, c, addresses); err != nil {
+		return errors.Join(err, engine.stop())
+	}
+	if err := engine.dropPrivileges(env, h); err != nil {
 		return errors.Join(err, engine.stop())
 	}
 	footprint.Trim() // loading reads all the types of the kernel, more than everything that is kept
@@ -68,10 +73,23 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 	} else {
 		log.Info("kerntap watches this host", "telemetry", describeTelemetry(c), "api", describeAddress(c.Listen))
 	}
-	err = errors.Join(addresses.serve(ctx, engine.server(log)), engine.stop())
+	err = errors.Join(serve(ctx, engine, addresses, supervisor{log}), engine.stop())
 	if errors.Is(context.Cause(ctx), errOutputClosed) {
 		return errOutputClosed
 	}
+	return err
+}
+
+// serve answers, and tells the service manager that kerntap does, until ctx ends or an address fails.
+func serve(ctx context.Context, engine *engine, addresses listeners, manager supervisor) error {
+	var watching sync.WaitGroup
+	watched, cancel := context.WithCancel(ctx)
+	manager.ready(engine.manager.Statuses())
+	watching.Go(func() { manager.watchdog(watched, engine.signs) })
+	err := addresses.serve(ctx, engine.server(engine.log))
+	manager.stopping()
+	cancel()
+	watching.Wait()
 	return err
 }
 

@@ -40,18 +40,20 @@ var allowed = map[string][]string{
 	"examples/add-a-program":            {"internal/bpf", "internal/telemetry"},
 	"examples/demo":                     {},
 	"examples/docker-compose/workload":  {},
+	"scripts/image":                     {},
 }
 
 // foreign lists who alone may import a library whose presence would bend an arrow.
 var foreign = map[string][]string{
-	"go.opentelemetry.io/":    {"internal/export"},
-	"google.golang.org/":      {"internal/export"},
-	"github.com/prometheus/":  {"internal/client", "internal/export"},
-	"charm.land/":             {"internal/top"},
-	"github.com/spf13/cobra":  {"cmd/kerntap"},
-	"go.yaml.in/yaml":         {"internal/config"},
-	"github.com/cilium/ebpf":  {"internal/bpf", "internal/bpf/programs/connection", "internal/bpf/programs/packet_drop", "internal/kernel", "internal/bpf/bpftest", "examples/add-a-program"},
-	"github.com/vishvananda/": {"internal/bpf/bpftest"},
+	"go.opentelemetry.io/":       {"internal/export"},
+	"google.golang.org/":         {"internal/export"},
+	"github.com/prometheus/":     {"internal/client", "internal/export"},
+	"charm.land/":                {"internal/top"},
+	"github.com/spf13/cobra":     {"cmd/kerntap"},
+	"go.yaml.in/yaml":            {"internal/config"},
+	"github.com/cilium/ebpf":     {"internal/bpf", "internal/bpf/programs/connection", "internal/bpf/programs/packet_drop", "internal/kernel", "internal/bpf/bpftest", "examples/add-a-program"},
+	"github.com/vishvananda/":    {"internal/bpf/bpftest"},
+	"kernel.org/pub/linux/libs/": {"internal/kernel"},
 }
 
 type goPackage struct {

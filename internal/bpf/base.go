@@ -157,6 +157,22 @@ func (p *Program) Attach() error {
 	})
 }
 
+// TryReading does once what the running program does again and again: it reads its side of the kernel, asks for
+// statistics and waits for running programs. Where it succeeds without privileges, none are needed after Attach.
+func (p *Program) TryReading() error {
+	p.mu.Lock()
+	object := p.object
+	p.mu.Unlock()
+	if object == nil {
+		return fmt.Errorf("read program %s: %w", p.spec.Name, ErrOutOfOrder)
+	}
+	var stats Stats
+	if err := errors.Join(object.count(&stats), p.session.awaitPrograms()); err != nil {
+		return fmt.Errorf("read program %s: %w", p.spec.Name, err)
+	}
+	return nil
+}
+
 // Start implements BPFProgram.
 func (p *Program) Start(ctx context.Context) error {
 	return p.step("start", Attached, Running, func() error {

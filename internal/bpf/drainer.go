@@ -17,6 +17,7 @@ const drainTries = 5
 type drainCounts struct {
 	tallied atomic.Uint64 // events in rows that were drained
 	rows    atomic.Uint64 // rows of the last drain
+	turns   atomic.Uint64 // drains, whatever they brought
 	lost    atomic.Uint64 // events in tallies that nobody took before the end
 }
 
@@ -35,6 +36,7 @@ func (p *Program) drainAll(o *object, stop <-chan struct{}) {
 				p.senderEnded(fmt.Errorf("drain the ledger, %d times in a row: %w", failures, err))
 			}
 			p.handOn(pending, p.offer)
+			p.drained.turns.Add(1)
 		case <-stop:
 			p.drainLast(o, pending)
 			return

@@ -43,6 +43,18 @@ func (l *Loader) LoadAndAttach() error {
 	return errors.Join(errs...)
 }
 
+// TryReading returns nil if every running program can be read, else why not: see Program.TryReading.
+func (l *Loader) TryReading() error {
+	var errs []error
+	for _, name := range l.manager.ListPrograms() {
+		program, _ := l.manager.GetProgram(name)
+		if readable, ok := program.(interface{ TryReading() error }); ok && program.IsRunning() {
+			errs = append(errs, readable.TryReading())
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Cleanup stops every program, closes the aggregated channel and releases what the programs shared.
 func (l *Loader) Cleanup() error {
 	return errors.Join(l.manager.StopAll(), l.session.Close())

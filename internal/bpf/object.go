@@ -57,6 +57,11 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 		o.close()
 		return nil, fmt.Errorf("open ring: %w", err)
 	}
+	// What the barrier consists of takes privileges to make, and they are dropped before the first drain.
+	if err := session.awaitPrograms(); err != nil {
+		o.close()
+		return nil, fmt.Errorf("wait for programs: %w", err)
+	}
 	return o, nil
 }
 

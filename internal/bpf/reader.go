@@ -121,6 +121,7 @@ func (p *Program) Status() Status {
 		State:       p.state,
 		Hooks:       p.hooks,
 		Stats:       stats,
+		Drains:      p.drained.turns.Load(),
 		Reductions:  p.reduced,
 		MapBytes:    p.maps,
 	}

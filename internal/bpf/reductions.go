@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 // findReductions tries what the program would give.
 func (p *Program) findReductions() error {
+	p.findShrunk()
 	if len(p.spec.Reductions) == 0 {
 		return nil
 	}
@@ -32,12 +34,34 @@ func (p *Program) reduce(r Reduction) {
 	p.reduced = append(p.reduced, r)
 }
 
+// lockedRemedy says how maps get more memory where that is limited.
+const lockedRemedy = "raise the limit of locked memory (ulimit -l unlimited, LimitMEMLOCK=infinity of a systemd unit, " +
+	"--ulimit memlock=-1 of a container), or add the capability SYS_RESOURCE"
+
+// mapMemoryReduction is the name of the reduction of programs whose maps had to shrink.
+const mapMemoryReduction = "map_memory"
+
+// findShrunk tells that the maps are smaller than the configuration allows.
+func (p *Program) findShrunk() {
+	locked, wanted := p.session.LockedBytes, cmp.Or(p.session.MapBytes, defaultMapBytes)
+	if locked == 0 || locked >= wanted {
+		return
+	}
+	p.reduce(Reduction{
+		Name:  mapMemoryReduction,
+		Loses: "room to tell as much apart as configured",
+		Reason: fmt.Sprintf("the limit of locked memory leaves %d KiB for the maps, where %d KiB are allowed",
+			locked>>10, wanted>>10),
+		Remedy: lockedRemedy,
+	})
+}
+
 // oneLine is an error without the line breaks of a verifier.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // ReductionNames lists what the program could lose here, whether it does or not.
 func (p *Program) ReductionNames() []string {
-	var names []string
+	names := []string{mapMemoryReduction}
 	for _, r := range p.spec.Reductions {
 		names = append(names, r.Name)
 	}

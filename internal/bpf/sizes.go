@@ -14,6 +14,9 @@ const (
 	// defaultMapBytes leaves two programs, and what they share, within 32 MiB.
 	defaultMapBytes = 15 << 20
 
+	// minRing is a page where pages are largest.
+	minRing = 64 << 10
+
 	minRows, maxRows                   = 128, 8192
 	minProcesses, maxProcesses         = 256, 8192
 	minDistributions, maxDistributions = 64, 1024
@@ -42,8 +45,33 @@ func (s *Session) sizeMaps(spec *ebpf.CollectionSpec) error {
 	if err != nil {
 		return fmt.Errorf("count CPUs: %w", err)
 	}
-	sizeMaps(spec, uint64(cpus), cmp.Or(s.MapBytes, defaultMapBytes))
+	budget := cmp.Or(s.MapBytes, defaultMapBytes)
+	if s.LockedBytes == 0 || s.LockedBytes >= budget {
+		sizeMaps(spec, uint64(cpus), budget)
+		return nil
+	}
+	shrinkRing(spec, s.LockedBytes)
+	sizeMaps(spec, uint64(cpus), s.LockedBytes)
+	var least uint64
+	for name, m := range spec.Maps {
+		if name != ownersMap && name != cgroupsMap {
+			least += mapMemory(m, uint64(cpus))
+		}
+	}
+	if least > s.LockedBytes {
+		return fmt.Errorf("its maps take %d KiB of locked memory at least, and the limit leaves it %d KiB: %s",
+			least>>10, s.LockedBytes>>10, lockedRemedy)
+	}
 	return nil
+}
+
+// shrinkRing leaves a ring of an eighth of the memory, a power of two: what it has no room for is lost as a record, and
+// counted.
+func shrinkRing(spec *ebpf.CollectionSpec, budget uint64) {
+	ring := spec.Maps[eventsMap]
+	for ring != nil && ring.MaxEntries > minRing && uint64(ring.MaxEntries) > budget/8 {
+		ring.MaxEntries /= 2
+	}
 }
 
 func sizeMaps(spec *ebpf.CollectionSpec, cpus, budget uint64) {

@@ -85,6 +85,8 @@ type Status struct {
 	Reason string
 	Hooks  []Hook
 	Stats  Stats
+	// Drains is how often the ledger was drained: it grows for as long as the program runs.
+	Drains uint64
 	// Reductions are what the program does not give here, as found when it was loaded.
 	Reductions []Reduction
 	// MapBytes is the memory of the program's maps in the kernel.

@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+// A combination of the capabilities that kerntap has a use for, or that one might think it has.
+const (
+	withBPF = 1 << iota
+	withPerfmon
+	withSyslog
+	withPtrace
+	combinations
+)
+
+// asUser makes a command run as an ordinary user with these of the four capabilities and no other.
+func asUser(combination int) func(*exec.Cmd) {
+	var capabilities []uintptr
+	for flag, capability := range map[int]uintptr{
+		withBPF: unix.CAP_BPF, withPerfmon: unix.CAP_PERFMON, withSyslog: unix.CAP_SYSLOG, withPtrace: unix.CAP_SYS_PTRACE,
+	} {
+		if combination&flag != 0 {
+			capabilities = append(capabilities, capability)
+		}
+	}
+	return func(cmd *exec.Cmd) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: capabilities,
+		}
+	}
+}
+
+func TestPrivilegesThatAreNotEnoughAreNamed(t *testing.T) {
+	bpftest.Require(t)
+	for combination := range combinations {
+		var want string
+		switch combination & (withBPF | withPerfmon) {
+		case 0:
+			want = "missing CAP_BPF and CAP_PERFMON: "
+		case withBPF:
+			want = "missing CAP_PERFMON: "
+		case withPerfmon:
+			want = "missing CAP_BPF: "
+		default:
+			continue
+		}
+		code, stdout, stderr := child(t, asUser(combination), "run", "--listen", "off")
+		if code != exitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%04b: exit code %d, stdout %q, stderr %q, want %q", combination, code, stdout, stderr, want)
+		}
+	}
+}
+
+// accept accepts connections at the address args[0] and closes each once its client has.
+func accept(args []string, in io.Reader, out io.Writer) error {
+	listener, err := net.Listen("tcp", args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "listening")
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(io.Discard, conn)
+				conn.Close()
+			}()
+		}
+	}()
+	_, err = io.Copy(io.Discard, in)
+	return err
+}
+
+// dialBriefly connects once to the address of each line that it reads, for a fifth of a second at most, and says so.
+func dialBriefly(_ []string, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if conn, err := net.DialTimeout("tcp", lines.Text(), 200*time.Millisecond); err == nil {
+			conn.Close()
+		}
+		fmt.Fprintln(out, lines.Text())
+	}
+	return lines.Err()
+}
+
+// seen is what a kerntap told of the same small story.
+type seen struct {
+	lost      []string            // names of reductions, of both programs
+	keys      map[string][]string // attributes of all events, by event name
+	locations int                 // drops whose location has a name
+	threads   map[string]int      // capabilities and no_new_privs of its threads
+}
+
+const (
+	served, closed, filtered = "127.0.0.1:40021", "127.0.0.1:40022", "127.0.0.1:40023"
+	dialled                  = 25
+	container                = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+)
+
+// Every combination of capabilities that is enough tells the same, but for what the further ones add; and it does so
+// after it has dropped all of them.
+func TestPrivilegesBeyondTheTwoAddWhatTheyAreFor(t *testing.T) {
+	bpftest.Require(t)
+	const two = withBPF | withPerfmon
+	told := make(map[int]seen)
+	for _, combination := range []int{two, two | withSyslog, two | withPtrace, two | withSyslog | withPtrace} {
+		t.Run(fmt.Sprintf("%04b", combination), func(t *testing.T) { told[combination] = tell(t, combination) })
+	}
+	if t.Failed() {
+		return
+	}
+	alone := told[two]
+	if !slices.Contains(alone.lost, "drop_locations") || alone.locations > 0 {
+		t.Errorf("the two alone lose %v and name %d locations", alone.lost, alone.locations)
+	}
+	for combination, this := range told {
+		want := alone
+		if combination&withSyslog != 0 {
+			want = withLocations(alone)
+		}
+		if !slices.Equal(this.lost, want.lost) || !maps.EqualFunc(this.keys, want.keys, slices.Equal) {
+			t.Errorf("%04b loses %v and tells\n%v\nwant %v and\n%v", combination, this.lost, this.keys, want.lost, want.keys)
+		}
+		if !maps.Equal(this.threads, alone.threads) {
+			t.Errorf("%04b keeps %v, want %v", combination, this.threads, alone.threads)
+		}
+	}
+}
+
+// withLocations is the same with what the capability SYSLOG adds.
+func withLocations(s seen) seen {
+	with := seen{keys: maps.Clone(s.keys)}
+	with.lost = slices.DeleteFunc(slices.Clone(s.lost), func(name string) bool { return name == "drop_locations" })
+	const event = "kerntap.packet.dropped"
+	with.keys[event] = slices.Sorted(slices.Values(append(slices.Clone(s.keys[event]), "kerntap.drop.location")))
+	return with
+}
+
+// tell runs kerntap with a combination of capabilities, lives through a few connections and drops, checks what is told
+// of them alike with every combination, and returns the rest.
+func tell(t *testing.T, combination int) seen {
+	ns := bpftest.NewNamespace(t)
+	ns.Firewall(t, `add table inet t
+		add chain inet t out { type filter hook output priority 0; }
+		add rule inet t out tcp dport 40023 counter drop`)
+	address := freeAddress(t)
+	kerntap := startAs(t, asUser(combination), "run", "--listen", address, "--console", "none")
+	awaitReady(t, address)
+
+	// no other process of this machine has these names, not even of another run of this test
+	names := [2]string{fmt.Sprintf("kt-a%d-%d", combination, os.Getpid()), fmt.Sprintf("kt-g%d-%d", combination, os.Getpid())}
+	server := ns.StartHelper(t, names[1], "accept", served)
+	server.Line(t)
+	client := ns.StartHelper(t, names[0], "dialBriefly")
+	bpftest.Cgroup(t, bpftest.CgroupRoots(t)[0], "docker-"+container+".scope", client.PID)
+	for i := range dialled + 2 {
+		to := served
+		if i == dialled {
+			to = closed
+		} else if i > dialled {
+			to = filtered
+		}
+		client.Send(t, to)
+		client.Line(t)
+	}
+	server.End(t)
+	client.End(t)
+	packets := counted(t, ns)
+
+	checkSum(t, address, "/api/connection-summary", names[0], dialled+2)
+	checkSum(t, address, "/api/packet-drop-summary", names[0], packets)
+	s := seen{keys: make(map[string][]string), threads: threads(t, kerntap.pid)}
+	s.lost = reductions(t, address)
+	owners := map[string]uint32{names[0]: client.PID, names[1]: server.PID}
+	outcomes := s.read(t, address, owners, !slices.Contains(s.lost, "container_ids"))
+	want := map[string]int{names[0] + " opened": dialled, names[0] + " failed": 2, names[0] + " closed": dialled,
+		names[1] + " opened": dialled, names[1] + " closed": dialled, names[0] + " dropped": packets}
+	if !maps.Equal(outcomes, want) {
+		t.Errorf("told %v, want %v", outcomes, want)
+	}
+	return s
+}
+
+// ownProcess is a kerntap in a process of its own. end ends it as a service manager does, once.
+type ownProcess struct {
+	pid int
+	end func()
+}
+
+// startAs starts kerntap as a process of its own, changed by prepare, which exports nothing and ends with the test.
+func startAs(t *testing.T, prepare func(*exec.Cmd), args ...string) ownProcess {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", append(args, "--throttle-row", "off", "--throttle-program", "off")...)
+	cmd.Env = append(os.Environ(), asKerntap, "OTEL_SDK_DISABLED=true")
+	cmd.Stderr = t.Output()
+	prepare(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := sync.OnceFunc(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(end)
+	return ownProcess{cmd.Process.Pid, end}
+}
+
+// counted is how many packets the only rule of the firewall has dropped.
+func counted(t *testing.T, ns *bpftest.Namespace) int {
+	t.Helper()
+	rules := ns.Run(t, "nft", "list ruleset")
+	found := regexp.MustCompile(`counter packets (\d+)`).FindStringSubmatch(rules)
+	if found == nil {
+		t.Fatal(rules)
+	}
+	packets, err := strconv.Atoi(found[1])
+	if err != nil || packets == 0 {
+		t.Fatalf("the firewall dropped %d packets, %v", packets, err)
+	}
+	return packets
+}
+
+func checkSum(t *testing.T, address, path, command string, want int) {
+	t.Helper()
+	var sum struct {
+		Attempts int `json:"total_attempts"`
+		Drops    int `json:"total_drops"`
+	}
+	until(t, fmt.Sprintf("%s says %d of %s", path, want, command), func() bool {
+		call(t, http.MethodPost, "http://"+address+path, `{"command":"`+command+`","duration":60}`, &sum)
+		return sum.Attempts+sum.Drops >= want
+	})
+	if sum.Attempts+sum.Drops != want {
+		t.Errorf("%s says %+v of %s, want %d", path, sum, command, want)
+	}
+}
+
+// reductions are the names of what the programs do not give, sorted.
+func reductions(t *testing.T, address string) (names []string) {
+	t.Helper()
+	var health struct {
+		Programs []struct {
+			State      string
+			Reductions []struct{ Name string }
+		}
+	}
+	call(t, http.MethodGet, "http://"+address+"/health", "", &health)
+	for _, program := range health.Programs {
+		if program.State != "running" {
+			t.Errorf("a program is %s", program.State)
+		}
+		for _, reduction := range program.Reductions {
+			names = append(names, reduction.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// read takes what is told of the commands of owners and returns how many records there are of each outcome.
+func (s *seen) read(t *testing.T, address string, owners map[string]uint32, inContainer bool) map[string]int {
+	t.Helper()
+	outcomes := make(map[string]int)
+	for command, pid := range owners {
+		var answer struct {
+			Events []struct {
+				Name       string
+				PID        uint32
+				Attributes map[string]any
+			}
+		}
+		call(t, http.MethodGet, "http://"+address+"/api/events?limit=1000&command="+command, "", &answer)
+		for _, event := range answer.Events {
+			outcomes[command+" "+event.Name[strings.LastIndex(event.Name, ".")+1:]]++
+			if event.PID != pid {
+				t.Errorf("%s of %s is told of process %d, want %d", event.Name, command, event.PID, pid)
+			}
+			if id := event.Attributes["container.id"]; strings.HasPrefix(command, "kt-a") && inContainer && id != container {
+				t.Errorf("%s of %s is told of container %v", event.Name, command, id)
+			}
+			if event.Attributes["kerntap.drop.location"] != nil {
+				s.locations++
+			}
+			keys := append(slices.Collect(maps.Keys(event.Attributes)), s.keys[event.Name]...)
+			s.keys[event.Name] = slices.Compact(slices.Sorted(slices.Values(keys)))
+		}
+	}
+	return outcomes
+}
+
+// threads says which effective capabilities and which no_new_privs the threads of a process have.
+func threads(t *testing.T, pid int) map[string]int {
+	t.Helper()
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(paths) < 2 {
+		t.Fatalf("threads %v, %v", paths, err)
+	}
+	found := make(map[string]int)
+	for _, path := range paths {
+		status, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "CapEff") || strings.HasPrefix(line, "CapPrm") || strings.HasPrefix(line, "NoNewPrivs") {
+				found[strings.Join(strings.Fields(line), " ")] = 1
+			}
+		}
+	}
+	none, bpf := "0000000000000000", fmt.Sprintf("%016x", uint64(1)<<unix.CAP_BPF)
+	for _, kept := range []string{none, bpf} {
+		if maps.Equal(found, map[string]int{"CapEff: " + kept: 1, "CapPrm: " + kept: 1, "NoNewPrivs: 1": 1}) {
+			return found
+		}
+	}
+	t.Errorf("its threads have %v", found)
+	return found
+}
