@@ -22,8 +22,9 @@ enum {
 	DROP_ENDING = 1 << 0, /* the packet was for a connection at its end */
 	DROP_OPENS = 1 << 1,  /* a TCP segment that asks for a connection, where the reason alone does not tell */
 	DROP_BARE = 1 << 2,   /* one that carries nothing: no data, no beginning, no end, likewise */
-	DROP_MEANING = 7,     /* what the class depends on beside reason and place */
-	DROP_HAS_PROTOCOL = 1 << 3, /* the number of the IP protocol is known */
+	DROP_BAD_SUM = 1 << 3, /* the kernel has found its checksum wrong, likewise */
+	DROP_MEANING = 15,    /* what the class depends on beside reason and place */
+	DROP_HAS_PROTOCOL = 1 << 4, /* the number of the IP protocol is known */
 };
 
 struct packet_drop_row {
@@ -78,7 +79,8 @@ enum {
 	REASON_UNRECORDED = 1 << 0,	   /* nobody does */
 	REASON_UNRECORDED_ENDING = 1 << 1, /* nobody does of a packet for a connection at its end */
 	REASON_UNRECORDED_BARE = 1 << 2,   /* nobody does of a TCP segment that carries nothing */
-	REASON_ASKS_PACKET = 1 << 3,	   /* what it means is told by the TCP header alone */
+	REASON_ASKS_PACKET = 1 << 3,	   /* what it means is told by the packet alone */
+	REASON_EXCLUDED = 1 << 4,	   /* nobody wants to hear of it */
 };
 
 volatile __u8 reasons[REASONS];
@@ -151,6 +153,12 @@ static __always_inline __u32 packet_drop_netns(struct sk_buff *skb, struct sock 
 	return skb->dev->nd_net.net->ns.inum;
 }
 
+/* The kernel has computed the checksum of the whole packet, and it was wrong. */
+static __always_inline __u8 packet_drop_sum(struct sk_buff *skb)
+{
+	return BPF_CORE_READ_BITFIELD(skb, csum_complete_sw) && !BPF_CORE_READ_BITFIELD(skb, csum_valid) ? DROP_BAD_SUM : 0;
+}
+
 /* What lies in dev of a buffer that a socket owns may be something else, which is in no network namespace. */
 static __always_inline void packet_drop_device(struct packet_drop_event *event, struct sk_buff *skb)
 {
@@ -201,6 +209,13 @@ int packet_drop_kfree_skb(__u64 *ctx)
 
 	if (!packet_is(skb))
 		return 0;
+	if (tracepoint_args >= 3)
+		row.reason = ctx[2];
+	about = reasons[packet_drop_number(row.reason) & (REASONS - 1)];
+	if (about & REASON_EXCLUDED) {
+		ledger_count(filtered);
+		return 0;
+	}
 	if (tracepoint_args >= 4) {
 		receiver = (void *)ctx[3];
 		known = owner_find(receiver);
@@ -214,8 +229,6 @@ int packet_drop_kfree_skb(__u64 *ctx)
 		return 0;
 	}
 	row.location = ctx[1];
-	if (tracepoint_args >= 3)
-		row.reason = ctx[2];
 	packet_locate(&shape, skb);
 	row.ethertype = shape.ethertype;
 	row.protocol = shape.protocol;
@@ -223,14 +236,13 @@ int packet_drop_kfree_skb(__u64 *ctx)
 		row.flags = DROP_HAS_PROTOCOL;
 	if (packet_drop_ending(receiver))
 		row.flags |= DROP_ENDING;
-	about = reasons[packet_drop_number(row.reason) & (REASONS - 1)];
 	if (about & REASON_ASKS_PACKET)
-		row.flags |= packet_drop_segment(&shape);
+		row.flags |= packet_drop_segment(&shape) | packet_drop_sum(skb);
 	if (rows_by_interface && !skb->sk) /* of a buffer that a socket owns, other things lie in dev */
 		__builtin_memcpy(row.interface, skb->dev->name, sizeof(row.interface));
 	if (known) {
 		row_owner_set(&row.who, &known->owner);
-		ledger_charge(&known->owner, row.reason << 3 | (row.flags & DROP_MEANING), row.location);
+		ledger_charge(&known->owner, row.reason << 4 | (row.flags & DROP_MEANING), row.location);
 	}
 	slot = ledger_tally_run(&row, skb->len, packet_drop_kind);
 	if (packet_drop_unrecorded(&row, about))

@@ -170,6 +170,8 @@ struct sk_buff {
 	unsigned int tail;
 	unsigned char *head;
 	char cb[48];
+	__u8 csum_valid : 1;
+	__u8 csum_complete_sw : 1;
 };
 
 struct sock_extended_err {

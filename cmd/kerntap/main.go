@@ -77,7 +77,8 @@ func run(ctx context.Context, env environment, args []string) int {
 	root.SetErr(env.stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(runCommand(env), checkCommand(env), readyCommand(env), watchCommand(env), topCommand(env), versionCommand(env))
+	root.AddCommand(runCommand(env), checkCommand(env), explainCommand(env), readyCommand(env), watchCommand(env),
+		topCommand(env), versionCommand(env))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

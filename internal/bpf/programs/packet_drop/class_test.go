@@ -1,8 +1,6 @@
 package packet_drop
 
 import (
-	"maps"
-	"slices"
 	"testing"
 )
 
@@ -48,10 +46,11 @@ func TestADropWithoutAReasonIsClassedByItsPlace(t *testing.T) {
 	}
 }
 
-func TestNoReasonHasTwoClasses(t *testing.T) {
-	for _, reason := range slices.Sorted(maps.Keys(refused)) {
-		if cleanup[reason] {
-			t.Errorf("%s is refused and cleanup", reason)
+func TestNoReasonHasTwoMeanings(t *testing.T) {
+	names := Reasons()
+	for i := range names[1:] {
+		if names[i] == names[i+1] {
+			t.Errorf("%s is in two tables", names[i])
 		}
 	}
 }

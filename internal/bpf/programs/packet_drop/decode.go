@@ -8,8 +8,8 @@ import (
 
 // The flags of samples and rows, DROP_… in bpf/packet_drop.bpf.c: the lowest are a packetMeaning.
 const (
-	meaningBits     = 3
-	flagHasProtocol = 1 << 3 // the number of the IP protocol is known
+	meaningBits     = 4
+	flagHasProtocol = 1 << 4 // the number of the IP protocol is known
 )
 
 // decoder turns samples into events. It belongs to one goroutine.

@@ -34,7 +34,7 @@ const (
 // drops returns a decoder that knows the reasons and the symbols of that kernel.
 func drops(t testing.TB) *decoder {
 	t.Helper()
-	builder, err := btf.NewBuilder([]btf.Type{&btf.Enum{Name: reasonEnum, Size: 4, Values: []btf.EnumValue{
+	builder, err := btf.NewBuilder([]btf.Type{&btf.Enum{Name: "skb_drop_reason", Size: 4, Values: []btf.EnumValue{
 		{Name: "SKB_CONSUMED", Value: 1},
 		{Name: "SKB_DROP_REASON_NOT_SPECIFIED", Value: reasonNotSpecified},
 		{Name: "SKB_DROP_REASON_NO_SOCKET", Value: reasonNoSocket},
@@ -48,7 +48,7 @@ func drops(t testing.TB) *decoder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reasons, err := kernel.LoadEnum(types, reasonEnum, reasonPrefix)
+	reasons, err := kernel.LoadReasonNames(types)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (e *Event) GetEventType() string { return Name }
 func (e *Event) Reason() string { return e.reason }
 
 // Class returns what the drop means.
-func (e *Event) Class() Class { return e.class }
+func (e *Event) Class() Class { return e.meaning.Class }
 
 // Location returns where the kernel dropped the packet, as symbol+0xoffset; "" where symbols may not be read.
 func (e *Event) Location() string { return e.location }
@@ -43,7 +43,7 @@ func (e *Event) Detail() bpf.Detail {
 	switch {
 	case e.exported:
 		return bpf.Exported
-	case e.class == ClassCleanup:
+	case e.meaning.Class == ClassCleanup:
 		return bpf.Counted // it would push what matters out of the storage
 	default:
 		return bpf.Kept
@@ -80,7 +80,7 @@ func (e *Event) EventName() string { return telemetry.EventPacketDropped }
 
 // Severity implements bpf.Described.
 func (e *Event) Severity() telemetry.Severity {
-	if e.class == ClassLoss {
+	if e.meaning.Class == ClassLoss {
 		return telemetry.Warn
 	}
 	return telemetry.Info
@@ -101,6 +101,10 @@ func (e *Event) Body() string {
 	if e.Command != "" {
 		line += " (" + e.Who() + ")"
 	}
+	line += ": " + e.meaning.What
+	if e.meaning.Look != "" {
+		line += "; look at " + e.meaning.Look
+	}
 	return line
 }
 
@@ -109,7 +113,7 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	if e.reason != "" {
 		dst = append(dst, telemetry.String(telemetry.DropReason, e.reason))
 	}
-	dst = append(dst, telemetry.String(telemetry.DropClass, string(e.class)))
+	dst = append(dst, telemetry.String(telemetry.DropClass, string(e.meaning.Class)))
 	if e.location != "" {
 		dst = append(dst, telemetry.String(telemetry.DropLocation, e.location))
 	}

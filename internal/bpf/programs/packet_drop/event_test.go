@@ -12,7 +12,7 @@ import (
 // event is a TCP packet of curl that was dropped for a reason somewhere.
 func event(reason, location string) *Event {
 	return &Event{
-		BaseEvent: base, cause: &cause{reason: reason, class: classify(reason, location, 0), location: location},
+		BaseEvent: base, cause: &cause{reason: reason, meaning: explained(reason, location, 0), location: location},
 		ReasonCode: 8, Packet: Packet{
 			Length: 60, EtherType: etherTypeIPv4, Protocol: 6, Known: KnownAddresses | KnownProtocol | KnownPorts,
 			Source:      netip.MustParseAddrPort("192.0.2.1:40000"),
@@ -133,21 +133,22 @@ func TestAnEventsJSONIsTheContracts(t *testing.T) {
 
 func TestABodyIsOneLineForPeople(t *testing.T) {
 	const ends = "192.0.2.1:40000 → 198.51.100.2:443, 60 bytes"
+	const firewalled = ": a rule of the firewall drops it; look at nft list ruleset; iptables -nvL; its counters"
 	for _, test := range []struct {
 		event *Event
 		want  string
 	}{
 		{event("NETFILTER_DROP", "nft_do_chain+0x3f"),
-			"dropped tcp " + ends + ": NETFILTER_DROP at nft_do_chain+0x3f (curl[1234])"},
-		{with(event("NETFILTER_DROP", ""), ofNobody), "dropped tcp " + ends + ": NETFILTER_DROP"},
-		{with(event("", ""), ofNobody, protocol(17)), "dropped udp " + ends},
-		{with(event("77", ""), ofNobody, overIPv6), "dropped tcp [2001:db8::1]:40000 → [2001:db8::2]:443, 60 bytes: 77"},
-		{with(event("X", ""), ofNobody, withoutPorts), "dropped tcp 192.0.2.1 → 198.51.100.2, 60 bytes: X"},
-		{with(event("X", ""), ofNobody, withoutPorts, protocol(1)), "dropped icmp 192.0.2.1 → 198.51.100.2, 60 bytes: X"},
+			"dropped tcp " + ends + ": NETFILTER_DROP at nft_do_chain+0x3f (curl[1234])" + firewalled},
+		{with(event("NETFILTER_DROP", ""), ofNobody), "dropped tcp " + ends + ": NETFILTER_DROP" + firewalled},
+		{with(event("", ""), ofNobody, protocol(17)), "dropped udp " + ends + ": the kernel does not say why"},
+		{with(event("77", ""), ofNobody, overIPv6), "dropped tcp [2001:db8::1]:40000 → [2001:db8::2]:443, 60 bytes: 77: the kernel has no name for this reason"},
+		{with(event("X", ""), ofNobody, withoutPorts), "dropped tcp 192.0.2.1 → 198.51.100.2, 60 bytes: X: x"},
+		{with(event("X", ""), ofNobody, withoutPorts, protocol(1)), "dropped icmp 192.0.2.1 → 198.51.100.2, 60 bytes: X: x"},
 		{with(event("X", ""), ofNobody, overIPv6, withoutPorts, protocol(58)),
-			"dropped ipv6-icmp 2001:db8::1 → 2001:db8::2, 60 bytes: X"},
-		{with(event("X", ""), ofNobody, withoutPorts, protocol(132)), "dropped 132 192.0.2.1 → 198.51.100.2, 60 bytes: X"},
-		{with(event("X", ""), ofNobody, unreadable(0x0806)), "dropped a packet of EtherType 0x0806, 60 bytes: X"},
+			"dropped ipv6-icmp 2001:db8::1 → 2001:db8::2, 60 bytes: X: x"},
+		{with(event("X", ""), ofNobody, withoutPorts, protocol(132)), "dropped 132 192.0.2.1 → 198.51.100.2, 60 bytes: X: x"},
+		{with(event("X", ""), ofNobody, unreadable(0x0806)), "dropped a packet of EtherType 0x0806, 60 bytes: X: x"},
 	} {
 		if got := test.event.Body(); got != test.want {
 			t.Errorf("body %q, want %q", got, test.want)

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -26,17 +28,20 @@ const Name = "packet_drop"
 
 const (
 	tracepoint   = "kfree_skb"
-	reasonEnum   = "skb_drop_reason"
 	reasonPrefix = "SKB_DROP_REASON_"
-	symbolsPath  = "/proc/kallsyms"
 	// reasonsKnob is the variable of the object that says what is to be done about each reason.
 	reasonsKnob = "reasons"
 )
+
+// reasonPattern is what names and numbers of reasons look like.
+var reasonPattern = regexp.MustCompile(`^([A-Z][A-Z0-9_]*|[0-9]+)$`)
 
 // Config is what the key programs.packet_drop configures.
 type Config struct {
 	// Records are the classes that are sent as log records: loss, refused, cleanup. Counters count all of them.
 	Records []string `yaml:"records"`
+	// Exclude are reasons, by their name or their number, that nothing is told about: such drops count as filtered.
+	Exclude []string `yaml:"exclude"`
 }
 
 // DefaultConfig leaves out the clean-up that every healthy connection ends with.
@@ -50,6 +55,11 @@ func (c Config) Validate() error {
 	for _, record := range c.Records {
 		if !slices.Contains(known, record) {
 			return fmt.Errorf("programs.%s.records: %q is not one of %s", Name, record, strings.Join(known, ", "))
+		}
+	}
+	for _, reason := range c.Exclude {
+		if !reasonPattern.MatchString(reason) {
+			return fmt.Errorf("programs.%s.exclude: %q is not the name of a reason, like NO_SOCKET, or its number", Name, reason)
 		}
 	}
 	return nil
@@ -74,6 +84,9 @@ func read(settings bpf.Settings) (Config, error) {
 	config := DefaultConfig()
 	if err := settings.Decode(&config); err != nil {
 		return config, err
+	}
+	for i, reason := range config.Exclude {
+		config.Exclude[i] = strings.TrimPrefix(reason, reasonPrefix)
 	}
 	return config, config.Validate()
 }
@@ -112,20 +125,38 @@ func (c *causes) learn(spec *ebpf.CollectionSpec, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	c.reasons, err = kernel.LoadEnum(types, reasonEnum, reasonPrefix)
+	reasons, err := kernel.LoadReasonNames(types)
 	if err != nil && !errors.Is(err, kernel.ErrNoEnum) {
 		return err
 	}
+	c.reasons = reasons
+	c.warnOfExcluded(reasons, log)
 	for name, value := range map[string]any{
 		"tracepoint_args": uint32(args), reasonsKnob: about(*c.config.Load(), c.reasons)} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
-	if c.symbols, err = kernel.LoadSymbols(symbolsPath); err != nil {
+	locations, err := kernel.OpenLocations()
+	if err != nil {
 		log.Info("drops are reported without their location", "reason", err)
+		return nil
 	}
+	c.symbols = locations
 	return nil
+}
+
+// warnOfExcluded says which of the excluded reasons the kernel has no name for: a misspelt one excludes nothing.
+func (c *causes) warnOfExcluded(reasons *kernel.ReasonNames, log *slog.Logger) {
+	names := make(map[string]bool)
+	for _, name := range reasons.All() {
+		names[name] = true
+	}
+	for _, excluded := range c.config.Load().Exclude {
+		if _, err := strconv.Atoi(excluded); err != nil && !names[excluded] {
+			log.Warn("the kernel has no drop reason of this name, so that none is excluded by it", "reason", excluded)
+		}
+	}
 }
 
 // retune changes the configuration while the program runs.

@@ -39,11 +39,11 @@ func (t *Tally) Reason() string { return t.reason }
 func (t *Tally) Location() string { return t.location }
 
 // Class returns what the drops mean.
-func (t *Tally) Class() Class { return t.class }
+func (t *Tally) Class() Class { return t.meaning.Class }
 
 // Tally implements bpf.Tallied: clean-up is no answer to "how many packets were dropped".
 func (t *Tally) Tally() uint64 {
-	if t.class == ClassCleanup {
+	if t.meaning.Class == ClassCleanup {
 		return 0
 	}
 	return t.N
@@ -57,7 +57,7 @@ func (t *Tally) Measurements(dst []telemetry.Measurement) []telemetry.Measuremen
 	}
 	labels := t.Labels(
 		telemetry.Label{Key: telemetry.DropReason, Value: t.reason},
-		telemetry.Label{Key: telemetry.DropClass, Value: string(t.class)},
+		telemetry.Label{Key: telemetry.DropClass, Value: string(t.meaning.Class)},
 		telemetry.Label{Key: telemetry.NetworkType, Value: networkType(t.EtherType)},
 		telemetry.Label{Key: telemetry.InterfaceName, Value: t.Interface},
 		protocol,
@@ -89,7 +89,7 @@ func (t *teller) row(counted bpf.RowTally, key []byte) (bpf.BPFEvent, error) {
 // counts tells whether the drops of a process row add to summaries: its kind is the reason and what the packet says of
 // it, its place the location.
 func (t *teller) counts(kind uint32, place uint64) bool {
-	return t.causeOf(causeKey{kind >> meaningBits, place, packetMeaning(kind) & packetAll}).class != ClassCleanup
+	return t.causeOf(causeKey{kind >> meaningBits, place, packetMeaning(kind) & packetAll}).meaning.Class != ClassCleanup
 }
 
 // kindRow is the key of the row that packet_drop_kind in bpf/packet_drop.bpf.c made this kind of.

@@ -1,0 +1,33 @@
+package packet_drop
+
+// socketReasons are about sockets, and about what is no drop at all.
+var socketReasons = map[string]Meaning{
+	"SKB_NOT_DROPPED_YET":    {ClassLoss, "the kernel says that it was not dropped", ""},
+	"SKB_CONSUMED":           {ClassCleanup, "it was used up in ordinary operation", ""},
+	"CONSUMED":               {ClassCleanup, "it was used up in ordinary operation", ""},
+	"NOT_SPECIFIED":          {ClassLoss, "the kernel does not say why", ""},
+	"NO_SOCKET":              {ClassRefused, "no socket is open there", "ss -lntu: whether the server runs, on that address and port"},
+	"SOCKET_CLOSE":           {ClassCleanup, "the socket was closed before it was read", ""},
+	"SOCKET_FILTER":          {ClassRefused, "a filter that the process has attached to its socket refuses it", "ss -0b; ss -e"},
+	"SOCKET_RCVBUFF":         {ClassLoss, "the receive buffer of the socket is full: its process reads too slowly", "ss -m; nstat -az UdpRcvbufErrors; net.core.rmem_max, SO_RCVBUF"},
+	"SOCKET_BACKLOG":         {ClassLoss, "too much waits for a socket that its process is busy with", "nstat -az TcpExtTCPBacklogDrop; net.core.rmem_max"},
+	"PROTO_MEM":              {ClassLoss, "the sockets of this protocol may take no more memory", "net.ipv4.tcp_mem, net.ipv4.udp_mem; cat /proc/net/sockstat"},
+	"SECURITY_HOOK":          {ClassLoss, "a security module (SELinux, AppArmor, Smack) refuses it", "the audit log; ausearch -m avc"},
+	"XFRM_POLICY":            {ClassLoss, "an IPsec policy refuses it", "ip xfrm policy; ip xfrm state; cat /proc/net/xfrm_stat"},
+	"BPF_CGROUP_EGRESS":      {ClassLoss, "a BPF program on a control group refuses what leaves", "bpftool cgroup tree"},
+	"UNIX_DISCONNECT":        {ClassCleanup, "the other end of the Unix socket has gone", ""},
+	"UNIX_SKIP_OOB":          {ClassCleanup, "the reader of the Unix socket skipped out-of-band data", ""},
+	"QUEUE_PURGE":            {ClassCleanup, "the queues of a socket or a device were emptied as it closed", ""},
+	"PACKET_SOCK_ERROR":      {ClassLoss, "a packet socket (tcpdump, a DHCP client) could not take its copy", "ss -0; the process that captures reads too slowly"},
+	"UDP_CSUM":               {ClassLoss, "the UDP checksum is wrong: it was damaged on its way", "nstat -az UdpInCsumErrors; ethtool -S and -k of the interface"},
+	"SKB_UCOPY_FAULT":        {ClassLoss, "the memory that a process gave could not be read or written", "the process: it sends from memory that it does not have"},
+	"SKB_CSUM":               {ClassLoss, "its checksum could not be computed", "ethtool -k of the interface: checksum offload"},
+	"NOMEM":                  {ClassLoss, "there was no memory for it", "free; dmesg; vm.min_free_kbytes"},
+	"PFMEMALLOC":             {ClassLoss, "it used the reserve of memory that only swapping over the network may use", "free; vm.min_free_kbytes"},
+	"ICMP_CSUM":              {ClassLoss, "the ICMP checksum is wrong: it was damaged on its way", "nstat -az IcmpInCsumErrors"},
+	"CAN_RX_INVALID_FRAME":   {ClassLoss, "it is no valid CAN frame", "the sender on the CAN bus"},
+	"CANFD_RX_INVALID_FRAME": {ClassLoss, "it is no valid CAN FD frame", "the sender on the CAN bus"},
+	"CANXL_RX_INVALID_FRAME": {ClassLoss, "it is no valid CAN XL frame", "the sender on the CAN bus"},
+	"PSP_INPUT":              {ClassLoss, "its PSP encryption is not what the socket expects", "the PSP state of both ends"},
+	"PSP_OUTPUT":             {ClassLoss, "the PSP encryption that the socket asks for is not possible there", "the PSP state of the device"},
+}
