@@ -20,7 +20,7 @@ func TestExplainSaysWhatAReasonMeans(t *testing.T) {
 		{nil, 0, []string{"IP_RPFILTER", "TCP_LISTEN_OVERFLOW", "OVS_DROP_METER"}, ""},
 	} {
 		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), environment{nil, &stdout, &stderr}, append([]string{"explain"}, test.args...))
+		code := run(t.Context(), environment{stdout: &stdout, stderr: &stderr}, append([]string{"explain"}, test.args...))
 		if code != test.code || stderr.String() != test.stderr {
 			t.Errorf("%v: exit code %d, %q", test.args, code, stderr.String())
 		}
