@@ -70,6 +70,10 @@ release: ## build what is released into dist/: tar, deb, rpm, image and SBOM for
 test-release: ## build it twice and compare, install the deb, run its check and its service's command, remove it
 	@scripts/test-release.sh
 
+.PHONY: test-kubernetes
+test-kubernetes: ## decode examples/kubernetes strictly against the types of Kubernetes' API
+	cd examples/kubernetes && $(GO) vet ./... && $(GO) test -count=1 ./...
+
 .PHONY: bench
 bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh
