@@ -289,7 +289,7 @@ func (s *seen) read(t *testing.T, address string, owners map[string]uint32, inCo
 	for command, pid := range owners {
 		var answer struct {
 			Events []struct {
-				Name       string
+				Name, Body string
 				PID        uint32
 				Attributes map[string]any
 			}
@@ -297,6 +297,9 @@ func (s *seen) read(t *testing.T, address string, owners map[string]uint32, inCo
 		call(t, http.MethodGet, "http://"+address+"/api/events?limit=1000&command="+command, "", &answer)
 		for _, event := range answer.Events {
 			outcomes[command+" "+event.Name[strings.LastIndex(event.Name, ".")+1:]]++
+			if strings.HasSuffix(event.Name, ".dropped") && !strings.Contains(event.Body, filtered) {
+				t.Errorf("nobody missed this: %s, %v", event.Body, event.Attributes)
+			}
 			if event.PID != pid {
 				t.Errorf("%s of %s is told of process %d, want %d", event.Name, command, event.PID, pid)
 			}
