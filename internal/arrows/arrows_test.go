@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"internal/api":                      {"internal/bpf", "internal/telemetry"},
 	"internal/arrows":                   {},
 	"internal/bpf":                      {"internal/kernel", "internal/telemetry", "internal/workload"},
-	"internal/bpf/bpftest":              {"internal/bpf"},
+	"internal/bpf/bpftest":              {"internal/bpf", "internal/kernel"},
 	"internal/bpf/bpftest/kerneltable":  {},
 	"internal/bpf/bpftest/vminit":       {},
 	"internal/bpf/bpftest/storm":        {},

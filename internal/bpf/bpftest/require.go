@@ -6,15 +6,24 @@ package bpftest
 import (
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/features"
+
+	"github.com/kerntap/kerntap/internal/kernel"
 )
+
+// raiseMemoryLock makes room for maps, once, before anything makes one.
+var raiseMemoryLock = sync.OnceValues(kernel.RaiseMemoryLock)
 
 // Require skips the test where programs may not be loaded, and fails it where REQUIRE_BPF is set.
 func Require(t testing.TB) {
 	t.Helper()
+	if _, err := raiseMemoryLock(); err != nil {
+		t.Fatal(err)
+	}
 	if err := features.HaveMapType(ebpf.RingBuf); err != nil {
 		missing(t, "needs CAP_BPF and CAP_PERFMON: "+err.Error())
 	}
