@@ -72,16 +72,16 @@ func (h host) describe() string {
 	return fmt.Sprintf("uid %d with %s", h.privileges.UID, names)
 }
 
-// lockedPrograms is what programs and maps take of the memory for maps beside those of the programs that are told apart.
+// lockedPrograms is what is taken of the memory for maps beside the maps of programs: programs themselves, maps that
+// serve a moment.
 const lockedPrograms = 512 << 10
 
-// lockedBytes is what the maps of each of n programs may take of locked memory, 0 if that does not limit them.
+// lockedBytes is what the maps of each of n programs, and those that all share, may take of locked memory, 0 if that does not limit them.
 func (h host) lockedBytes(n int) uint64 {
 	if h.mapBytes == kernel.MapsUnlimited {
 		return 0
 	}
-	const others = sharedMaps + lockedPrograms
-	return max(1, (h.mapBytes-min(others, h.mapBytes))/uint64(max(n, 1)))
+	return max(1, (h.mapBytes-min(lockedPrograms, h.mapBytes))/uint64(n+1)) // one part is for the maps that all share
 }
 
 // selfPID is kerntap's own process id as the kernel numbers it, 0 if the kernel does not tell.

@@ -49,8 +49,8 @@ type Session struct {
 	// MapBytes bounds the memory of one program's maps in the kernel; 0 means 15 MiB. Rows, not records, take what the
 	// rest leaves.
 	MapBytes uint64
-	// LockedBytes is what one program's maps may take of the memory that this process may lock, in which kernels before
-	// 5.11 hold them; 0 is no limit.
+	// LockedBytes is what one program's maps, and those that all share likewise, may take of the memory that this process
+	// may lock, in which kernels before 5.11 hold them; 0 is no limit.
 	LockedBytes uint64
 
 	mu     sync.Mutex

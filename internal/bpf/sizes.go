@@ -14,6 +14,10 @@ const (
 	// defaultMapBytes leaves two programs, and what they share, within 32 MiB.
 	defaultMapBytes = 15 << 20
 
+	// minOwners is few, but more than most containers have connections.
+	minOwners = 1024
+	// lockedCgroups is what the names of cgroups take, and a little.
+	lockedCgroups = 640 << 10
 	// minRing is a page where pages are largest.
 	minRing = 64 << 10
 
@@ -50,17 +54,28 @@ func (s *Session) sizeMaps(spec *ebpf.CollectionSpec) error {
 		sizeMaps(spec, uint64(cpus), budget)
 		return nil
 	}
-	shrinkRing(spec, s.LockedBytes)
-	sizeMaps(spec, uint64(cpus), s.LockedBytes)
-	var least uint64
-	for name, m := range spec.Maps {
-		if name != ownersMap && name != cgroupsMap {
-			least += mapMemory(m, uint64(cpus))
+	return lockMaps(spec, uint64(cpus), s.LockedBytes)
+}
+
+// lockMaps sizes an object's maps for memory that is locked: its own for so much, and those that all programs share for
+// so much again, where each element counts whether it is there or not.
+func lockMaps(spec *ebpf.CollectionSpec, cpus, locked uint64) error {
+	shrinkRing(spec, locked)
+	sizeMaps(spec, cpus, locked)
+	if owners := spec.Maps[ownersMap]; owners != nil {
+		for owners.MaxEntries > minOwners && mapMemory(owners, cpus) > locked-min(locked, lockedCgroups) {
+			owners.MaxEntries /= 2
 		}
 	}
-	if least > s.LockedBytes {
+	var least uint64
+	for name, m := range spec.Maps {
+		if !slices.Contains(sharedMaps(), name) {
+			least += mapMemory(m, cpus)
+		}
+	}
+	if least > locked {
 		return fmt.Errorf("its maps take %d KiB of locked memory at least, and the limit leaves it %d KiB: %s",
-			least>>10, s.LockedBytes>>10, lockedRemedy)
+			least>>10, locked>>10, lockedRemedy)
 	}
 	return nil
 }
