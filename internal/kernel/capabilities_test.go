@@ -115,6 +115,11 @@ func dropAndLook() error {
 	if err != nil {
 		return err
 	}
+	symbols, err := os.Open(symbolsPath)
+	if err != nil {
+		return err
+	}
+	defer symbols.Close()
 	var threads sync.WaitGroup
 	stop := make(chan struct{})
 	defer threads.Wait()
@@ -137,7 +142,8 @@ func dropAndLook() error {
 	return errors.Join(
 		allAre("CapEff", kept), allAre("CapPrm", kept), allAre("CapInh", "0000000000000000"),
 		allAre("CapAmb", "0000000000000000"), allAre("NoNewPrivs", "1"),
-		cannotLoad(), cannotReadSymbols(), childGetsNothing(), stillReads(iterator, &objects))
+		cannotLoad(), cannotReadSymbols(), childGetsNothing(), stillReads(iterator, &objects),
+		stillNames(symbols))
 }
 
 func cannotLoad() error {
@@ -178,6 +184,15 @@ func tellCapabilities() error {
 		fmt.Print(value)
 	}
 	return err
+}
+
+// stillNames reads a file of symbols that was opened before: what it shows depends on who opened it.
+func stillNames(symbols *os.File) error {
+	table := newSymbolTable(commonRoom)
+	if err := table.read(symbols); err != nil {
+		return fmt.Errorf("kernel symbols opened before: %w", err)
+	}
+	return nil
 }
 
 // stillReads opens an iterator anew and reads what it wrote into its map.
