@@ -162,7 +162,7 @@ func cannotLoad() error {
 
 func cannotReadSymbols() error {
 	if err := symbolsShown(symbolsPath); !errors.Is(err, ErrSymbolsHidden) {
-		return fmt.Errorf("kernel symbols: %w, want them hidden", err)
+		return fmt.Errorf("kernel symbols are not hidden, the error is %v", err)
 	}
 	return nil
 }
