@@ -32,6 +32,7 @@ type engine struct {
 	session     *bpf.Session
 	loader      *bpf.Loader
 	pipeline    *export.Pipeline
+	programs    []*bpf.Program // those that are enabled
 	losses      losses
 	dispatching sync.WaitGroup
 	// taken and handled count the events that the dispatcher has begun and ended with.
@@ -96,6 +97,7 @@ func (e *engine) register(c config.Config) error {
 		if err := e.manager.RegisterProgram(program); err != nil {
 			return err
 		}
+		e.programs = append(e.programs, program)
 	}
 	return nil
 }

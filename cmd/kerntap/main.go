@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,8 @@ const (
 type environment struct {
 	environ        []string
 	stdout, stderr io.Writer
+	// hangup tells of SIGHUP: read the configuration again, or end where there is none to read.
+	hangup <-chan os.Signal
 	// drop gives up all capabilities but these for good; nil in tests, which need their own.
 	drop func(keep ...int) error
 }
@@ -44,9 +47,11 @@ func (e usageError) Unwrap() error { return e.error }
 func main() {
 	// A reader that goes away is an error of the write, not the end of the process.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, environment{takeEnvironment(), os.Stdout, os.Stderr, kernel.DropPrivileges}, os.Args[1:]))
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	os.Exit(run(ctx, environment{takeEnvironment(), os.Stdout, os.Stderr, hangup, kernel.DropPrivileges}, os.Args[1:]))
 }
 
 // takeEnvironment returns the environment and takes OpenTelemetry's variables out of it: kerntap reads them itself,
@@ -64,6 +69,10 @@ func takeEnvironment() []string {
 
 // run executes one command line and returns its exit code. An error is one line on standard error.
 func run(ctx context.Context, env environment, args []string) int {
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	root := &cobra.Command{
 		Use:           "kerntap",
 		Short:         "TCP connections and packet drops from inside the kernel, as OpenTelemetry",
@@ -77,6 +86,11 @@ func run(ctx context.Context, env environment, args []string) int {
 	root.SetErr(env.stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if cmd.Name() != runName { // which has a configuration to read again
+			waiting.Go(func() { endWith(ctx, env.hangup, cancel) })
+		}
+	}
 	root.AddCommand(runCommand(env), checkCommand(env), explainCommand(env), readyCommand(env), watchCommand(env),
 		topCommand(env), versionCommand(env))
 	err := root.ExecuteContext(ctx)
@@ -90,6 +104,15 @@ func run(ctx context.Context, env environment, args []string) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// endWith ends a command when its terminal hangs up.
+func endWith(ctx context.Context, hangup <-chan os.Signal, end func()) {
+	select {
+	case <-hangup:
+		end()
+	case <-ctx.Done():
+	}
 }
 
 // oneLine joins the lines of an error: the first is what failed, the others why.
@@ -112,8 +135,8 @@ func addOptions(cmd *cobra.Command) {
 	}
 }
 
-// loadConfig reads the configuration of a command: its flags over the environment over the file.
-func loadConfig(cmd *cobra.Command, env environment) (config.Config, error) {
+// configSource is where the configuration of a command comes from: its flags, the environment, the file.
+func configSource(cmd *cobra.Command, env environment) config.Source {
 	source := config.Source{Environ: env.environ, Flags: make(map[string]string)}
 	for _, entry := range programs.All() {
 		source.Known = append(source.Known, entry.Name)
@@ -123,7 +146,12 @@ func loadConfig(cmd *cobra.Command, env environment) (config.Config, error) {
 			source.Flags[option.Flag] = flag.Value.String()
 		}
 	}
-	loaded, err := config.Load(source)
+	return source
+}
+
+// loadConfig reads the configuration of a command: its flags over the environment over the file.
+func loadConfig(cmd *cobra.Command, env environment) (config.Config, error) {
+	loaded, err := config.Load(configSource(cmd, env))
 	if err != nil {
 		return loaded, usageError{err}
 	}

@@ -219,6 +219,14 @@ func (d *diagnostics) String() string {
 	return d.buf.String()
 }
 
+// take returns what was said since the last call.
+func (d *diagnostics) take() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.buf.Reset()
+	return d.buf.String()
+}
+
 // check counts the lines that say something.
 func (d *diagnostics) check(t *testing.T, want map[string]int) {
 	t.Helper()

@@ -18,17 +18,24 @@ import (
 	"github.com/kerntap/kerntap/internal/footprint"
 )
 
+// runName is the command whose configuration may be read again.
+const runName = "run"
+
 func runCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Watch this host until SIGINT or SIGTERM",
+		Use:   runName,
+		Short: "Watch this host until SIGINT or SIGTERM; SIGHUP reads the configuration file again",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(cmd, env)
 			if err != nil {
 				return err
 			}
-			return watch(cmd.Context(), env, c)
+			r := &reloader{is: c, level: new(slog.LevelVar)}
+			if configSource(cmd, env).HasFile() {
+				r.load = func() (config.Config, error) { return loadConfig(cmd, env) }
+			}
+			return watch(cmd.Context(), env, r)
 		},
 	}
 	addOptions(cmd)
@@ -37,11 +44,13 @@ func runCommand(env environment) *cobra.Command {
 
 // watch runs until ctx ends. It takes its addresses before it touches the kernel, and leaves nothing behind in
 // whatever way it ends.
-func watch(ctx context.Context, env environment, c config.Config) error {
+func watch(ctx context.Context, env environment, r *reloader) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	env.stdout = output{env.stdout, cancel}
-	log := newLogger(env, c)
+	c := r.is
+	r.level.Set(levelOf(c))
+	log := newLogger(env, r.level)
 	export.RouteSDKErrors(log)
 	engine, err := newEngine(c, log)
 	if err != nil {
@@ -73,7 +82,13 @@ func watch(ctx context.Context, env environment, c config.Config) error {
 	} else {
 		log.Info("kerntap watches this host", "telemetry", describeTelemetry(c), "api", describeAddress(c.Listen))
 	}
-	err = errors.Join(serve(ctx, engine, addresses, supervisor{log}), engine.stop())
+	r.engine = engine
+	var reloading sync.WaitGroup
+	reloading.Go(func() { r.follow(ctx, env.hangup, func() { cancel(nil) }) })
+	err = serve(ctx, engine, addresses, supervisor{log})
+	cancel(nil)
+	reloading.Wait()
+	err = errors.Join(err, engine.stop())
 	if errors.Is(context.Cause(ctx), errOutputClosed) {
 		return errOutputClosed
 	}
@@ -98,12 +113,16 @@ func keptEvents(c config.Config) int {
 	return c.OTLP.LogQueue + c.Storage.Records*len(programs.All())
 }
 
-func newLogger(env environment, c config.Config) *slog.Logger {
+func newLogger(env environment, level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+func levelOf(c config.Config) slog.Level {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		level = slog.LevelInfo // Validate has refused any other
+		return slog.LevelInfo // Validate has refused any other
 	}
-	return slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: level}))
+	return level
 }
 
 // listeners are the addresses of the API and of the probes; nil where there is none.

@@ -65,7 +65,7 @@ func openSource(ctx context.Context, env environment, c config.Config, api strin
 // startSource starts a kerntap in this process that keeps what it sees, and nothing else.
 func startSource(env environment, c config.Config) (source, error) {
 	c.Disabled, c.LogLevel = true, "error"
-	log := newLogger(env, c)
+	log := newLogger(env, levelOf(c))
 	engine, err := newEngine(c, log)
 	if err != nil {
 		return source{}, err

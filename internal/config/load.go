@@ -44,6 +44,12 @@ func Load(source Source) (Config, error) {
 	return c, nil
 }
 
+// HasFile tells whether the configuration comes from a file, too.
+func (s Source) HasFile() bool {
+	path, _ := s.file(newEnvironment(s.Environ))
+	return path != ""
+}
+
 // file returns the path of the YAML file and where that path stands.
 func (s Source) file(environment environment) (path, place string) {
 	if s.File != "" {
