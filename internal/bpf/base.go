@@ -141,6 +141,9 @@ func (p *Program) Load() error {
 		if err != nil {
 			return err
 		}
+		if object.shrunk {
+			p.tellShrunk()
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.object, p.maps = object, object.mapBytes()

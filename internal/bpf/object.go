@@ -22,6 +22,8 @@ type object struct {
 	ledger     *ledger
 	iterators  []*ebpf.Program
 
+	shrunk bool // its maps are smaller than they should be
+
 	mu    sync.Mutex // a reader that fails detaches, perhaps while the program stops
 	links []link.Link
 	hooks []Hook
@@ -32,7 +34,8 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	if err := session.setKnobs(spec); err != nil {
 		return nil, err
 	}
-	if err := session.sizeMaps(spec); err != nil {
+	shrunk, err := session.sizeMaps(spec)
+	if err != nil {
 		return nil, err
 	}
 	shared, err := session.replacements(spec)
@@ -44,7 +47,7 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	if err != nil {
 		return nil, verifierWords(err)
 	}
-	o := &object{collection: collection, hooks: hooks, iterators: iteratorsOf(spec, collection)}
+	o := &object{collection: collection, hooks: hooks, shrunk: shrunk, iterators: iteratorsOf(spec, collection)}
 	if collection.Maps[eventsMap] == nil || collection.Maps[outcomesMap] == nil {
 		o.close()
 		return nil, fmt.Errorf("object lacks map %s or %s", eventsMap, outcomesMap)

@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -10,7 +9,6 @@ import (
 
 // findReductions tries what the program would give.
 func (p *Program) findReductions() error {
-	p.findShrunk()
 	if len(p.spec.Reductions) == 0 {
 		return nil
 	}
@@ -41,17 +39,13 @@ const lockedRemedy = "raise the limit of locked memory (ulimit -l unlimited, Lim
 // mapMemoryReduction is the name of the reduction of programs whose maps had to shrink.
 const mapMemoryReduction = "map_memory"
 
-// findShrunk tells that the maps are smaller than the configuration allows.
-func (p *Program) findShrunk() {
-	locked, wanted := p.session.LockedBytes, cmp.Or(p.session.MapBytes, defaultMapBytes)
-	if locked == 0 || locked >= wanted {
-		return
-	}
+// tellShrunk tells that the maps are smaller than they should be.
+func (p *Program) tellShrunk() {
 	p.reduce(Reduction{
 		Name:  mapMemoryReduction,
-		Loses: "room to tell as much apart as configured",
-		Reason: fmt.Sprintf("the limit of locked memory leaves %d KiB for the maps, where %d KiB are allowed",
-			locked>>10, wanted>>10),
+		Loses: "room to tell as much apart as configured, or as many connections at once",
+		Reason: fmt.Sprintf("the limit of locked memory leaves %d KiB for the program's maps, and as much for those that all share",
+			p.session.LockedBytes>>10),
 		Remedy: lockedRemedy,
 	})
 }

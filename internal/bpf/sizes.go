@@ -44,29 +44,41 @@ func shares() []share {
 
 // sizeMaps gives the maps of an object's ledger as many entries as its memory allows on this machine. Rows are per
 // possible CPU, and virtual machines often have a hundred times more of those than CPUs.
-func (s *Session) sizeMaps(spec *ebpf.CollectionSpec) error {
-	cpus, err := ebpf.PossibleCPU()
+//
+// It tells whether something had to shrink because memory is locked.
+func (s *Session) sizeMaps(spec *ebpf.CollectionSpec) (shrunk bool, err error) {
+	possible, err := ebpf.PossibleCPU()
 	if err != nil {
-		return fmt.Errorf("count CPUs: %w", err)
+		return false, fmt.Errorf("count CPUs: %w", err)
 	}
-	budget := cmp.Or(s.MapBytes, defaultMapBytes)
-	if s.LockedBytes == 0 || s.LockedBytes >= budget {
-		sizeMaps(spec, uint64(cpus), budget)
-		return nil
+	cpus, budget := uint64(possible), cmp.Or(s.MapBytes, defaultMapBytes)
+	if s.LockedBytes == 0 {
+		sizeMaps(spec, cpus, budget)
+		return false, nil
 	}
-	return lockMaps(spec, uint64(cpus), s.LockedBytes)
+	if owners := spec.Maps[ownersMap]; owners != nil {
+		shrunk = shrinkOwners(owners, cpus, s.LockedBytes-min(s.LockedBytes, lockedCgroups))
+	}
+	if s.LockedBytes >= budget {
+		sizeMaps(spec, cpus, budget)
+		return shrunk, nil
+	}
+	return true, lockMaps(spec, cpus, s.LockedBytes)
 }
 
-// lockMaps sizes an object's maps for memory that is locked: its own for so much, and those that all programs share for
-// so much again, where each element counts whether it is there or not.
+// shrinkOwners leaves a map of owners no larger than so much, where each element counts whether it is there or not.
+func shrinkOwners(owners *ebpf.MapSpec, cpus, room uint64) (shrunk bool) {
+	for owners.MaxEntries > minOwners && mapMemory(owners, cpus) > room {
+		owners.MaxEntries /= 2
+		shrunk = true
+	}
+	return shrunk
+}
+
+// lockMaps sizes an object's own maps for memory that is locked.
 func lockMaps(spec *ebpf.CollectionSpec, cpus, locked uint64) error {
 	shrinkRing(spec, locked)
 	sizeMaps(spec, cpus, locked)
-	if owners := spec.Maps[ownersMap]; owners != nil {
-		for owners.MaxEntries > minOwners && mapMemory(owners, cpus) > locked-min(locked, lockedCgroups) {
-			owners.MaxEntries /= 2
-		}
-	}
 	var least uint64
 	for name, m := range spec.Maps {
 		if !slices.Contains(sharedMaps(), name) {
