@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // What stands in a cell.
@@ -72,6 +73,7 @@ func tabulate(kernels []results) table {
 			for _, name := range program.Probed {
 				t.set(r.kernel, fmt.Sprintf("`%s`, reduction `%s`", program.Name, name), mark(!lost[name]))
 			}
+			slices.SortFunc(program.Hooks, func(a, b hook) int { return strings.Compare(a.Name, b.Name) })
 			for _, hook := range program.Hooks {
 				t.set(r.kernel, fmt.Sprintf("`%s`, hook `%s`", program.Name, hook.Name), mark(hook.Runs))
 			}

@@ -28,14 +28,16 @@ type check struct {
 	Programs []struct {
 		Name  string
 		Runs  bool
-		Hooks []struct {
-			Name string
-			Runs bool
-		}
+		Hooks []hook
 		// Probed are the reductions that the program could have, Reductions those that it has.
 		Probed     []string
 		Reductions []struct{ Name string }
 	}
+}
+
+type hook struct {
+	Name string
+	Runs bool
 }
 
 func readResults(path string) (results, error) {
