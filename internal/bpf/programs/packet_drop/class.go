@@ -36,6 +36,7 @@ var cleanupIfBare = map[string]string{
 	"TCP_INVALID_SEQUENCE": "it repeats what was acknowledged before, as probes of keep-alives and closed windows do",
 	// newer kernels say TCP_RFC7323_PAWS_ACK
 	"TCP_RFC7323_PAWS": "it is an old acknowledgement that was overtaken",
+	"TCP_CLOSE":        "it acknowledges what a connection sent that has been closed since",
 	"TCP_FLAGS":        "it is for a connection that has ended, of which a socket that listens knows nothing",
 }
 

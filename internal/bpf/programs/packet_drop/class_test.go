@@ -80,6 +80,8 @@ func TestThePacketTellsWhatTheKernelDoesNot(t *testing.T) {
 		{"TCP_INVALID_SEQUENCE", "tcp_validate_incoming+0x4f", packetOpens, ClassLoss},
 		{"TCP_RFC7323_PAWS", "tcp_validate_incoming+0x4f", 0, ClassLoss},
 		{"TCP_RFC7323_PAWS", "tcp_validate_incoming+0x4f", packetBare, ClassCleanup},
+		{"TCP_CLOSE", "tcp_drop_reason+0x68", 0, ClassRefused},
+		{"TCP_CLOSE", "tcp_drop_reason+0x68", packetBare, ClassCleanup},
 		{"TCP_FLAGS", "tcp_v6_do_rcv+0x3c3", 0, ClassLoss},
 		{"TCP_FLAGS", "tcp_v6_do_rcv+0x3c3", packetBare, ClassCleanup},
 		{"", "tcp_v4_rcv+0x91", packetOpens, ClassRefused},
