@@ -48,6 +48,7 @@ func startStorm(t *testing.T, set func(*bpf.Session)) *storm {
 	session := bpf.NewSession(nil)
 	session.Throttle = bpf.Throttle{Row: 5, Program: 100, First: 200}
 	session.DrainEvery = 50 * time.Millisecond
+	session.ScopeNetNS = s.ns.Inode // other tests drop packets, too
 	set(session)
 	s.interval, s.throttle = session.DrainEvery, session.Throttle
 	t.Cleanup(func() { session.Close() })
