@@ -15,8 +15,8 @@ PATH=$PATH:/usr/sbin:/sbin
 # What the firewalls and devices of tests ask for. Nothing loads modules on demand there, and what a kernel has built in
 # or does not have is passed over: tests say what they lack.
 wanted="crc32c_generic crc32c_intel nf_tables nft_counter nft_ct nft_limit nft_numgen nft_quota nft_log nft_reject_ipv4
-	nft_reject_ipv6 nft_reject_inet veth dummy bridge sch_netem sch_ingress tcp_diag udp_diag raw_diag"
-tools="nft ip sysctl ss sh mount umount"
+	nft_reject_ipv6 nft_reject_inet veth dummy bridge sch_netem sch_ingress tcp_diag udp_diag raw_diag xfrm_user"
+tools="nft ip sysctl ss sh sleep mount umount"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -7,7 +7,7 @@ set -eu
 
 arch=$1
 suite=bookworm # any that tests run on
-packages="nftables iproute2 procps dash mount"
+packages="nftables iproute2 procps dash coreutils mount"
 fail() { # fail WORDS
 	echo "tools: those for $arch cannot be fetched: $1" >&2
 	exit 1
@@ -15,7 +15,7 @@ fail() { # fail WORDS
 
 roots=${XDG_CACHE_HOME:-$HOME/.cache}/kerntap/roots
 home=$roots/$arch
-if [ -e "$home/bin/sh" ]; then
+if [ -e "$home/bin/sleep" ]; then
 	echo "$home"
 	exit 0
 fi
@@ -41,5 +41,5 @@ for package in "$work"/cache/archives/*.deb; do
 	*) dpkg -x "$package" "$work/root" ;;
 	esac
 done
-mv -T "$work/root" "$home" 2>/dev/null || [ -e "$home/bin/sh" ]
+mv -T "$work/root" "$home" 2>/dev/null || [ -e "$home/bin/sleep" ]
 echo "$home"
