@@ -20,8 +20,8 @@ packages="internal/kernel internal/bpf internal/bpf/programs internal/bpf/progra
 # of the command what a kernel can change; the rest of its tests are about what follows behind
 command="Privileges|CheckSays|Terminal|SignalEnds"
 # on an emulated processor of another kind, which is slower still, and on the host, where make test runs everything
-core="BothEnds|TestRefused|RejectedByTheFirewall|MPTCP|ReusePort|ListensAfter|OwnersCgroup|TheScopeIs|ToTheBucket|FullSpeed
-	FirewallDrops|NoSocketIsRefused|HasItsOwner|LocationIs|AFloodIs|TooSmall|HealthyTraffic|OfThisKernel|SelfPID"
+core="BothEnds|TestRefused|RejectedByTheFirewall|MPTCP|ReusePort|ListensAfter|OwnersCgroup|OlderThan|ToTheBucket|FullSpeed
+	FirewallDrops|NoSocketIsRefused|HasItsOwner|LocationIs|AFloodIs|HealthyTraffic|OfThisKernel|SelfPID|DroppedPriv"
 lanes=${LANES:-$(nproc)}
 patience=900  # seconds that a machine may take: several times what it does
 endurance=300 # seconds that one package may take: others still get their turn
@@ -60,7 +60,7 @@ for package in $packages; do
 	plan core "$package" "$(echo "$core" | sed -e 's/^[[:space:]]*//' | paste -s -d '|')"
 done
 plan all cmd/kerntap "$command"
-plan core cmd/kerntap "CheckSays|SignalEnds"
+plan core cmd/kerntap "CheckSays|PrivilegesBeyond"
 
 what() { # what KERNEL: which tests it gets
 	case $1 in

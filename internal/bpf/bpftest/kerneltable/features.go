@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,17 +24,24 @@ type proof struct {
 const (
 	connections = "internal/bpf/programs/connection "
 	drops       = "internal/bpf/programs/packet_drop "
+	facts       = "internal/kernel "
+	command     = "cmd/kerntap "
 )
 
+// proofs are the features that tests show, in the order of the table's rows.
 func proofs() []proof {
 	return []proof{
 		{"connections: opened, failed, closed, with their owners", []string{connections + "TestBothEndsOfAConnection",
-			connections + "TestRefused", connections + "TestRejectedByTheFirewall"}},
-		{"connections at full speed counted to the unit", []string{connections + "TestConnectionsAtFullSpeedAreCountedToTheUnit"}},
-		{"drops with their packets, owners and classes", []string{drops + "TestFirewallDropsInputAndOutput",
+			connections + "TestRefused", connections + "TestRejectedByTheFirewall", connections + "TestReusePortServersHaveTheirOwnConnections"}},
+		{"their containers", []string{connections + "TestTheContainerIsThatOfTheOwnersCgroup"}},
+		{"owners of sockets older than kerntap", []string{connections + "TestSocketsOlderThanTheProgramHaveTheirOwners"}},
+		{"connections at full speed, counted to the unit", []string{connections + "TestConnectionsAtFullSpeedAreCountedToTheUnit"}},
+		{"drops: packet, class, owner", []string{drops + "TestFirewallDropsInputAndOutput",
 			drops + "TestNoSocketIsRefused", drops + "TestDropOfASocketHasItsOwner"}},
-		{"floods counted to the packet", []string{drops + "TestAFloodIsCountedToThePacket"}},
-		{"1,000 good connections without a drop of class `loss`", []string{drops + "TestHealthyTrafficHasNoLoss"}},
+		{"floods of drops, counted to the packet", []string{drops + "TestAFloodIsCountedToThePacket"}},
+		{"good connections without a record of a drop", []string{drops + "TestHealthyTrafficHasNoLoss"}},
+		{"an ordinary user with BPF and PERFMON sees all this", []string{command + "TestPrivilegesBeyondTheTwoAddWhatTheyAreFor"}},
+		{"privileges are gone after the start", []string{facts + "TestDroppedPrivilegesAreGoneAndReadingGoesOn"}},
 	}
 }
 
@@ -65,6 +73,7 @@ func tabulate(kernels []results) table {
 		for _, p := range proofs() {
 			t.set(r.kernel, p.words, p.cell(r))
 		}
+		t.set(r.kernel, "capabilities kept after the start", cmp.Or(strings.Join(r.check.Kept, ", "), "none"))
 		for _, program := range r.check.Programs {
 			lost := make(map[string]bool)
 			for _, reduction := range program.Reductions {

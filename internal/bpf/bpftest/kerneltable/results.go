@@ -25,6 +25,7 @@ type results struct {
 // check is the part of kerntap check --json that the table tells.
 type check struct {
 	Kernel   string
+	Kept     []string // capabilities
 	Programs []struct {
 		Name  string
 		Runs  bool
