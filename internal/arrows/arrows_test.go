@@ -39,8 +39,12 @@ var allowed = map[string][]string{
 	"internal/workload":                 {},
 	"examples/add-a-program":            {"internal/bpf", "internal/telemetry"},
 	"examples/demo":                     {},
+	"examples/docker-compose/shop":      {},
 	"examples/docker-compose/workload":  {},
+	"examples/grafana":                  {},
+	"examples/prometheus":               {},
 	"scripts/image":                     {},
+	"scripts/reference":                 {"internal/api", "internal/client", "internal/config"},
 	"examples/systemd":                  {},
 }
 

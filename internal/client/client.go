@@ -131,3 +131,12 @@ func encoded(query url.Values) string {
 	}
 	return "?" + query.Encode()
 }
+
+// Endpoints returns what the API's own index says of each method and path.
+func (c *Client) Endpoints(ctx context.Context) (map[string]string, error) {
+	var answer struct {
+		Endpoints map[string]string `json:"endpoints"`
+	}
+	err := c.json(ctx, "/", nil, &answer)
+	return answer.Endpoints, err
+}

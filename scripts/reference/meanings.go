@@ -1,0 +1,56 @@
+package main
+
+// recordMeanings say when a record is made, attributeMeanings what an attribute holds. A name without words here stands in
+// the reference without them.
+var recordMeanings = map[string]string{
+	"kerntap.tcp.connection.opened": "A TCP connection was established, at the client or at the server. Kept for the local API, not sent by default.",
+	"kerntap.tcp.connection.failed": "A client's connect was refused, reset, timed out, …; INFO if its caller gave up (`cancelled`), else WARN.",
+	"kerntap.tcp.connection.closed": "An established TCP connection ended, in order or not.",
+	"kerntap.udp.connection.opened": "A UDP socket was connected. Not sent by default.",
+	"kerntap.udp.connection.failed": "A UDP socket could not be connected. Not sent by default.",
+	"kerntap.packet.dropped":        "The kernel dropped a packet of class `loss` (WARN), `refused` or, if asked for, `cleanup` (INFO).",
+	"kerntap.tcp.retransmitted":     "A TCP segment was sent again.",
+	"kerntap.tcp.reset":             "A TCP connection was reset.",
+	"kerntap.tcp.listen.overflowed": "A listener had no room for one more connection.",
+}
+
+var attributeMeanings = map[string]string{
+	"network.transport":       "`tcp`, `udp`, `icmp`, `ipv6-icmp`, or the IP protocol's number",
+	"network.type":            "`ipv4` or `ipv6`; an IPv4-mapped address is `ipv4`",
+	"network.local.address":   "this end of a connection",
+	"network.local.port":      "its port",
+	"network.peer.address":    "the other end of a connection",
+	"network.peer.port":       "its port",
+	"source.address":          "where a packet is from, by its own header",
+	"source.port":             "its port",
+	"destination.address":     "where a packet is for, by its own header",
+	"destination.port":        "its port",
+	"process.pid":             "the process, as the initial pid namespace numbers it",
+	"process.vpid":            "the process, as its own pid namespace numbers it, if that is another",
+	"process.executable.name": "the name of its executable",
+	"container.id":            "its container, from the names of its cgroups; of log records a Resource attribute",
+	"k8s.pod.uid":             "its pod, likewise",
+	"error.type":              "why a connection failed or ended abnormally: `refused` `timed_out` `reset` `host_unreachable` `network_unreachable` `address_not_available` `permission_denied` `cancelled` `_OTHER`; absent where it did not",
+	"server.port":             "the server's port; opt-in on metrics",
+	"network.interface.name":  "the interface that a packet came in on; opt-in on metrics",
+	"network.io.direction":    "`transmit` or `receive`",
+
+	"kerntap.command":          "the kernel's command name of the process (its comm, not that of a thread); `kernel` for the kernel's own sockets",
+	"kerntap.tcp.role":         "`client` or `server`",
+	"kerntap.errno":            "the kernel's error number",
+	"kerntap.duration":         "seconds that a connect took, or that a connection lasted",
+	"kerntap.drop.reason":      "the running kernel's own name of the reason, from its BTF; a number that it has no name for",
+	"kerntap.drop.class":       "`loss`: somebody wanted the packet · `refused`: nobody listens, or the other end is gone · `cleanup`: ordinary operation",
+	"kerntap.drop.location":    "where the kernel dropped it, symbol+0xoffset, if symbols may be read",
+	"kerntap.packet.size":      "bytes of the kernel's buffer",
+	"kerntap.packet.ethertype": "EtherType of what is neither IPv4 nor IPv6",
+	"kerntap.tcp.flags":        "flags of a TCP segment",
+	"kerntap.icmp.type":        "type of an ICMP message",
+	"kerntap.icmp.code":        "code of an ICMP message",
+	"kerntap.attribution":      "how the process was found, if not as the socket's own owner: `listener`: it is the one that listens · `cgroup`: only the container is known",
+	"kerntap.program.name":     "one of kerntap's programs",
+	"kerntap.outcome":          "what became of an event (recorded, throttled, counted, filtered, lost, missed) or of a record (delivered, undecodable, dropped, exported, failed)",
+	"kerntap.destination":      "where telemetry goes",
+	"kerntap.metric.name":      "a metric that series are counted of",
+	"kerntap.reduction":        "what this kernel or these privileges do not give",
+}
