@@ -142,7 +142,7 @@ func dropAndLook() error {
 	return errors.Join(
 		allAre("CapEff", kept), allAre("CapPrm", kept), allAre("CapInh", "0000000000000000"),
 		allAre("CapAmb", "0000000000000000"), allAre("NoNewPrivs", "1"),
-		cannotLoad(), cannotReadSymbols(), childGetsNothing(), stillReads(iterator, &objects),
+		cannotLoad(), cannotReadSymbols(), childGetsNoMore(kept), stillReads(iterator, &objects),
 		stillNames(symbols))
 }
 
@@ -167,12 +167,12 @@ func cannotReadSymbols() error {
 	return nil
 }
 
-// childGetsNothing starts a program, which uid 0 would get every capability from.
-func childGetsNothing() error {
+// childGetsNoMore starts a program, which uid 0 would get every capability from.
+func childGetsNoMore(kept string) error {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), roleVariable+"=tellCaps")
 	out, err := cmd.CombinedOutput()
-	if err == nil && string(out) != "0000000000000000" {
+	if err == nil && string(out) != "0000000000000000" && string(out) != kept {
 		err = fmt.Errorf("what it starts has the capabilities %s", out)
 	}
 	return err
