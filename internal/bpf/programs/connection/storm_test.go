@@ -105,11 +105,13 @@ func (c *counter) stop(t *testing.T) bpf.Stats {
 }
 
 // Connections at full speed, from several processes, over both families, ended in both ways: every command has its
-// number at either end, whatever the throttle leaves of the records.
+// number at either end, whatever the throttle leaves of the records. Nothing interrupts the program but another task, on
+// kernels that allow that: then the run of that task is skipped, and a connection that began there is nobody's.
 func TestConnectionsAtFullSpeedAreCountedToTheUnit(t *testing.T) {
-	for what, n := range countAtFullSpeed(t, "0") {
-		if n != fullSpeed {
-			t.Errorf("%s: %d, want %d", what, n, fullSpeed)
+	counted, missed := countAtFullSpeed(t, "0")
+	for what, n := range counted {
+		if n > fullSpeed || fullSpeed-n > missed {
+			t.Errorf("%s: %d, want %d of which %d may be missed", what, n, fullSpeed, missed)
 		}
 	}
 }
@@ -119,9 +121,13 @@ func TestConnectionsAtFullSpeedAreCountedToTheUnit(t *testing.T) {
 // missing all the same, one in a hundred at the worst that was seen; then it is tried again.
 func TestSkippedChangesOfStateAreMadeUpFor(t *testing.T) {
 	const attempts = 25
-	for range attempts {
+	for attempt := range attempts {
 		exact := true
-		for what, n := range countAtFullSpeed(t, "3") {
+		counted, _ := countAtFullSpeed(t, "3")
+		if attempt == 0 {
+			skipIfTasksInterrupt(t, counted)
+		}
+		for what, n := range counted {
 			if n > fullSpeed || n < fullSpeed*97/100 {
 				t.Errorf("%s: %d, want %d", what, n, fullSpeed)
 			}
@@ -137,17 +143,35 @@ func TestSkippedChangesOfStateAreMadeUpFor(t *testing.T) {
 	t.Errorf("in none of %d attempts every connection was counted", attempts)
 }
 
+// skipIfTasksInterrupt skips the test if counts are not exact on a kernel that lets another task interrupt a program:
+// it misses runs although no packet arrives on another CPU.
+func skipIfTasksInterrupt(t *testing.T, counted map[string]uint64) {
+	t.Helper()
+	for _, n := range counted {
+		if n > fullSpeed {
+			return
+		}
+		if n == fullSpeed {
+			continue
+		}
+		if _, missed := countAtFullSpeed(t, "0"); missed > 0 {
+			t.Skipf("other tasks interrupt programs on this kernel (%d runs missed without packets from elsewhere): who began a connection then is not made up for", missed)
+		}
+		return
+	}
+}
+
 // fullSpeed is how many connections each of four clients makes.
 const fullSpeed = 1500
 
-// countAtFullSpeed returns what was counted for each command, role and outcome. steer is the mask of CPUs that handle
-// what arrives on loopback, 0 for the one that sends.
-func countAtFullSpeed(t *testing.T, steer string) map[string]uint64 {
+// countAtFullSpeed returns what was counted for each command, role and outcome, and how many runs the kernel skipped.
+// steer is the mask of CPUs that handle what arrives on loopback, 0 for the one that sends.
+func countAtFullSpeed(t *testing.T, steer string) (counted map[string]uint64, missed uint64) {
 	t.Helper()
 	ns := bpftest.NewNamespace(t)
 	ns.Steer(t, steer)
 	c := startCounter(t, func(*bpf.Session) {})
-	counted := make(map[string]uint64)
+	counted = make(map[string]uint64)
 	var clients []*bpftest.Process
 	for family, address := range map[string]string{"4": "127.0.0.1:0", "6": "[::1]:0"} {
 		for _, end := range []string{"fin", "rst"} {
@@ -171,7 +195,7 @@ func countAtFullSpeed(t *testing.T, steer string) map[string]uint64 {
 		t.Errorf("nothing was throttled: %+v", stats)
 	}
 	t.Logf("%d events, %d runs missed, %d records", stats.Tallied, stats.Missed, stats.Recorded)
-	return counted
+	return counted, stats.Missed
 }
 
 // settle returns once nothing has happened for a while: the last servers have read their FIN then.
