@@ -169,6 +169,14 @@ func TestSystemdRunsTheUnit(t *testing.T) {
 		t.Error("it runs as root")
 	}
 
+	if _, err := m.run("systemctl", "reload", unit); err != nil {
+		t.Error(err)
+	}
+	m.await("Result", "success")
+	if again := m.mainPID(); again != process {
+		t.Errorf("its process was %s and is %s after a reload", process, again)
+	}
+
 	if _, err := m.run("kill", "-STOP", process); err != nil {
 		t.Fatal(err)
 	}
