@@ -94,11 +94,12 @@ func accept(args []string, in io.Reader, out io.Writer) error {
 	return err
 }
 
-// dialBriefly connects once to the address of each line that it reads, for a fifth of a second at most, and says so.
+// dialBriefly connects once to the address of each line that it reads, for two seconds at most, and says so. With less
+// patience an emulated machine gives up before it has tried.
 func dialBriefly(_ []string, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		if conn, err := net.DialTimeout("tcp", lines.Text(), 200*time.Millisecond); err == nil {
+		if conn, err := net.DialTimeout("tcp", lines.Text(), 2*time.Second); err == nil {
 			conn.Close()
 		}
 		fmt.Fprintln(out, lines.Text())
@@ -251,6 +252,7 @@ func checkSum(t *testing.T, address, path, command string, want int) {
 		Attempts int `json:"total_attempts"`
 		Drops    int `json:"total_drops"`
 	}
+	defer func() { t.Logf("%s says %+v of %s", path, sum, command) }()
 	until(t, fmt.Sprintf("%s says %d of %s", path, want, command), func() bool {
 		call(t, http.MethodPost, "http://"+address+path, `{"command":"`+command+`","duration":60}`, &sum)
 		return sum.Attempts+sum.Drops >= want
