@@ -78,6 +78,11 @@ test-kubernetes: ## decode examples/kubernetes strictly against the types of Kub
 bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh
 
+.PHONY: soak
+soak: deps ## half an hour of mixed load with restarts and reloads: DURATION=10m shortens it; prints a table
+	SOAK_TIME=$(or $(DURATION),30m) REQUIRE_BPF=1 $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' \
+		$(if $(SUDO),-exec "sudo env PATH=$$PATH REQUIRE_BPF=1 SOAK_TIME=$(or $(DURATION),30m)") ./cmd/kerntap
+
 .PHONY: clean
 clean: ## remove what build left
 	rm -rf bin dist examples/docker-compose/bin

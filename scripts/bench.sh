@@ -21,14 +21,14 @@ echo
 echo "== OTLP over gRPC to a receiver in this process (bar: 14 µs of CPU a record, none lost at 30,000 a second)"
 go test -run '^$' -bench '^BenchmarkCollector' -benchmem -count 5 ./internal/export | grep '^Benchmark'
 echo
-echo "== memory of a full queue of 65,536 events"
+echo "== memory of a full queue of 100,000 events"
 go test -run '^$' -bench 'FullQueue$' -benchtime 3x ./internal/export | grep '^Benchmark'
 echo
 echo "== OTLP to a real collector with otel-collector.yaml, beside the collector's own CPU and memory (bar: 14 µs, none lost)"
 collector=$(scripts/collector.sh)
 KERNTAP_COLLECTOR=$collector go test -run '^$' -bench 'RealCollector' -benchtime 5s -count 5 ./internal/export | grep '^Benchmark\|FAIL'
 echo
-echo "== memory of this process with a full queue of 65,536 events and no collector"
+echo "== memory of this process with a full queue of 100,000 events and no collector"
 go test -run '^$' -bench 'QueueWithoutCollector' -benchtime 1x -count 5 ./internal/export | grep '^Benchmark'
 echo
 echo "== BPF time a run, beside a bare counting program on the same hook in the same run"

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv("KERNTAP_IN_TEST")
 		main()
 	}
-	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines, "dialMany": dialMany,
+	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines, "dialMany": dialMany, "dialPaced": dialPaced, "mixed": mixed,
 		"accept": accept, "dialBriefly": dialBriefly})
 	goleak.VerifyTestMain(m)
 }

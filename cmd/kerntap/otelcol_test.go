@@ -20,11 +20,15 @@ import (
 
 // otelcol is a real OpenTelemetry Collector: it receives OTLP over gRPC and HTTP and writes all of it to a file.
 type otelcol struct {
-	grpc, http string
+	grpc, http string // grpc may be a Unix socket: unix:///path
 	// pipelines are the signals that it takes: both, unless given.
 	pipelines []string
 	// tls is the receivers' configuration, in YAML; none without it.
 	tls string
+	// prometheus is where it shows metrics to Prometheus; nowhere without it.
+	prometheus string
+	// discards tells that it keeps nothing of what it takes.
+	discards bool
 
 	path, file string
 	cmd        *exec.Cmd
@@ -67,15 +71,19 @@ func (c *otelcol) start(t *testing.T) {
 	if err := os.WriteFile(config, []byte(c.config()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if network, path := c.listen(); network == "unix" {
+		_ = os.Remove(path) // what a killed one has left
+	}
 	c.cmd = exec.Command(c.path, "--config", config)
 	c.cmd.Stdout, c.cmd.Stderr = t.Output(), t.Output()
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.stop(t) })
-	for _, address := range []string{c.grpc, c.http} {
+	network, grpc := c.listen()
+	for address, network := range map[string]string{grpc: network, c.http: "tcp"} {
 		until(t, "the collector accepts at "+address, func() bool {
-			conn, err := net.Dial("tcp", address)
+			conn, err := net.Dial(network, address)
 			if err == nil {
 				conn.Close()
 			}
@@ -84,15 +92,40 @@ func (c *otelcol) start(t *testing.T) {
 	}
 }
 
+// listen returns network and address of the gRPC receiver.
+func (c *otelcol) listen() (network, address string) {
+	if path, isUnix := strings.CutPrefix(c.grpc, "unix://"); isUnix {
+		return "unix", path
+	}
+	return "tcp", c.grpc
+}
+
+// onSocket has the collector take gRPC at a Unix socket.
+func (c *otelcol) onSocket(t *testing.T) {
+	t.Helper()
+	c.grpc = "unix://" + filepath.Join(t.TempDir(), "otlp.sock")
+}
+
 func (c *otelcol) config() string {
 	var b strings.Builder
 	tls := cmp.Or(c.tls, "null")
-	fmt.Fprintf(&b, "receivers: {otlp: {protocols: {grpc: {endpoint: '%s', tls: %s}, http: {endpoint: '%s', tls: %s}}}}\n",
-		c.grpc, tls, c.http, tls)
-	fmt.Fprintf(&b, "exporters: {file: {path: '%s', flush_interval: 50ms}}\n", c.file)
+	network, grpc := c.listen()
+	fmt.Fprintf(&b, "receivers: {otlp: {protocols: {grpc: {endpoint: '%s', transport: %s, tls: %s}, http: {endpoint: '%s', tls: %s}}}}\n",
+		grpc, network, tls, c.http, tls)
+	// A file that may be rotated is written at once: what the collector has taken is there, even if it is killed.
+	fmt.Fprintf(&b, "exporters:\n  file: {path: '%s', rotation: {max_megabytes: 10000}}\n", c.file)
+	exporters := map[string]string{"logs": "file", "metrics": "file"}
+	if c.discards {
+		fmt.Fprint(&b, "  nop:\n")
+		exporters = map[string]string{"logs": "nop", "metrics": "nop"}
+	}
+	if c.prometheus != "" {
+		fmt.Fprintf(&b, "  prometheus: {endpoint: '%s'}\n", c.prometheus)
+		exporters["metrics"] = "file, prometheus"
+	}
 	fmt.Fprintf(&b, "service:\n  telemetry: {metrics: {level: none}, logs: {level: warn}}\n  pipelines:\n")
 	for _, signal := range c.pipelines {
-		fmt.Fprintf(&b, "    %s: {receivers: [otlp], exporters: [file]}\n", signal)
+		fmt.Fprintf(&b, "    %s: {receivers: [otlp], exporters: [%s]}\n", signal, exporters[signal])
 	}
 	return b.String()
 }
@@ -113,6 +146,16 @@ func (c *otelcol) wait(t *testing.T) {
 	if err := c.cmd.Wait(); err != nil {
 		t.Errorf("the collector ended with %v", err)
 	}
+	c.cmd = nil
+}
+
+// kill ends the collector as a crash does.
+func (c *otelcol) kill(t *testing.T) {
+	t.Helper()
+	if err := c.cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = c.cmd.Wait() // says that it was killed
 	c.cmd = nil
 }
 

@@ -39,6 +39,15 @@ func process(t *testing.T, args ...string) *os.Process {
 // scraped returns the value of a series whose line contains every word, 0 where there is none.
 func scraped(t *testing.T, address string, words ...string) float64 {
 	t.Helper()
+	for _, value := range scrapedAll(t, address, words...) {
+		return value
+	}
+	return 0
+}
+
+// scrapedAll returns the values of all series whose lines contain every word.
+func scrapedAll(t *testing.T, address string, words ...string) (all []float64) {
+	t.Helper()
 	answer, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +59,9 @@ func scraped(t *testing.T, address string, words ...string) float64 {
 	}
 lines:
 	for line := range strings.Lines(string(body)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
 		for _, word := range words {
 			if !strings.Contains(line, word) {
 				continue lines
@@ -59,9 +71,9 @@ lines:
 		if err != nil {
 			t.Fatal(err)
 		}
-		return value
+		all = append(all, value)
 	}
-	return 0
+	return all
 }
 
 // Whoever stops the process of kerntap for ten seconds, in which far more happens than records can tell, finds every

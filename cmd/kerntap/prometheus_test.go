@@ -79,25 +79,20 @@ func (p *prometheus) values(t *testing.T, query string, from, to time.Time) (all
 func TestRatesHaveNoSpikeWhenAnythingRestarts(t *testing.T) {
 	const rate, total, command = 100, 50 * time.Second, "kt-rate"
 	bpftest.RequireTool(t, "prometheus")
-	ns, collector, api := bpftest.NewNamespace(t), newOtelcol(t), freeAddress(t)
+	ns, collector := newPlace(t), newOtelcol(t)
+	collector.onSocket(t)
 	collector.prometheus = freeAddress(t)
 	collector.start(t)
-	backend := startPrometheus(t, map[string]string{"direct": api, "collector": collector.prometheus})
-	start := func() *os.Process {
-		kerntap := processIn(t, otlpTo("grpc", "http://"+collector.grpc), "run", "--listen", api, "--metric-interval", "500ms")
-		awaitReady(t, api)
-		http.DefaultClient.CloseIdleConnections()
-		return kerntap
+	start := func() *isolated {
+		return ns.start(t, otlpTo("grpc", collector.grpc), "--metric-interval", "500ms")
 	}
 	kerntap := start()
+	backend := startPrometheus(t, map[string]string{"direct": ns.api, "collector": collector.prometheus})
 	began := time.Now()
 	seconds := int(total / time.Second)
 	caller := ns.StartHelper(t, command, "dialPaced", strconv.Itoa(seconds*rate), strconv.Itoa(rate))
 	<-time.After(15 * time.Second)
-	if err := kerntap.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "kerntap has ended", func() bool { return !answers(api) })
+	kerntap.stop(t)
 	start()
 	<-time.After(12 * time.Second)
 	collector.kill(t)
@@ -118,14 +113,4 @@ func TestRatesHaveNoSpikeWhenAnythingRestarts(t *testing.T) {
 			t.Errorf("%s: rates between %v, the load is %d a second", job, rates, rate)
 		}
 	}
-}
-
-// answers tells whether somebody listens at an address.
-func answers(address string) bool {
-	answer, err := http.Get("http://" + address + "/livez")
-	if err == nil {
-		answer.Body.Close()
-	}
-	http.DefaultClient.CloseIdleConnections()
-	return err == nil
 }

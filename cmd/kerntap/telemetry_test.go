@@ -41,7 +41,7 @@ func TestWhereTelemetryGoes(t *testing.T) {
 
 func TestMemoryHasRoomForAllThatIsKept(t *testing.T) {
 	for environ, want := range map[string]int{
-		"":                              65536 + 2*10000,
+		"":                              100000 + 2*10000,
 		"OTEL_BLRP_MAX_QUEUE_SIZE=1000": 1000 + 2*10000,
 	} {
 		c, err := config.Load(config.Source{Environ: []string{environ}})

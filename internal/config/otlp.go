@@ -45,7 +45,7 @@ func defaultOTLP() OTLP {
 	return OTLP{
 		LogDelay:      time.Second,
 		LogTimeout:    5 * time.Minute,
-		LogQueue:      65536,
+		LogQueue:      100_000,
 		LogBatch:      512,
 		MetricTimeout: 30 * time.Second,
 		Temporality:   "cumulative",

@@ -35,7 +35,7 @@ func sendingPrecedences() map[string]precedence {
 			yaml: "1m", standardName: "OTEL_BLRP_SCHEDULE_DELAY", standardText: "50"},
 		"logs.export_timeout": {get: func(c Config) any { return c.OTLP.LogTimeout }, none: 5 * time.Minute, file: time.Minute, standard: time.Second,
 			yaml: "1m", standardName: "OTEL_BLRP_EXPORT_TIMEOUT", standardText: "1000"},
-		"logs.queue": {get: func(c Config) any { return c.OTLP.LogQueue }, none: 65536, file: 100, standard: 2048,
+		"logs.queue": {get: func(c Config) any { return c.OTLP.LogQueue }, none: 100000, file: 100, standard: 2048,
 			yaml: "100", standardName: "OTEL_BLRP_MAX_QUEUE_SIZE", standardText: "2048"},
 		"logs.batch": {get: func(c Config) any { return c.OTLP.LogBatch }, none: 512, file: 100, standard: 1,
 			yaml: "100", standardName: "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", standardText: "1"},

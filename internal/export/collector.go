@@ -36,7 +36,7 @@ type OTLP struct {
 // finds its records soon.
 const (
 	firstRetry   = time.Second
-	slowestRetry = 10 * time.Second
+	slowestRetry = 5 * time.Second
 )
 
 // name is what diagnostics and Status call the collector: the same for both signals if it is the same host and port.

@@ -3,6 +3,8 @@ package export
 import (
 	"bytes"
 	"fmt"
+	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,11 +155,20 @@ func TestExposition(t *testing.T) {
 		for _, e := range scene() {
 			p.Handle(e)
 		}
-		golden(t, "metrics.prom", []byte(exposition(t, p)))
+		all := exposition(t, p)
+		for _, own := range []string{"go_goroutines ", "process_open_fds ", "process_resident_memory_bytes "} {
+			if !strings.Contains(all, "\n"+own) {
+				t.Errorf("%sis not told", own)
+			}
+		}
+		golden(t, "metrics.prom", []byte(ofTheMachine.ReplaceAllString(all, "")))
 	})
 }
 
-// sortPoints returns the line again with its points in a fixed order: the SDK keeps those of its instruments in a map.
+// ofTheMachine matches what is told of the process and of its language's runtime.
+var ofTheMachine = regexp.MustCompile(`(?m)^(# (HELP|TYPE) )?(go|process)_.*\n`)
+
+// sortPoints returns the line again with its points in a fixed order: causes are kept in a map.
 func sortPoints(t *testing.T, metrics pmetric.Metrics) []byte {
 	t.Helper()
 	if n := metrics.ResourceMetrics().At(0).ScopeMetrics().Len(); n != 1 {

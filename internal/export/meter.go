@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
+	machine "github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/otlptranslator"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
@@ -21,6 +22,9 @@ func newMeterProvider(res *resource.Resource, reader sdkmetric.Reader) *sdkmetri
 // newExposition returns a reader and the handler that shows what the producer reads to Prometheus.
 func newExposition(series sdkmetric.Producer) (sdkmetric.Reader, http.Handler, error) {
 	registry := prometheus.NewRegistry()
+	// What kerntap itself takes of the machine, as Prometheus' own libraries tell it of every process.
+	registry.MustRegister(machine.NewProcessCollector(machine.ProcessCollectorOpts{}),
+		machine.NewGoCollector(machine.WithGoCollectorMemStatsMetricsDisabled()))
 	reader, err := otelprom.New(
 		otelprom.WithRegisterer(registry),
 		otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),

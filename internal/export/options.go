@@ -19,7 +19,7 @@ const (
 )
 
 const (
-	defaultQueueSize      = 65536
+	defaultQueueSize      = 100_000
 	defaultMetricInterval = 10 * time.Second
 	defaultMetricTimeout  = 30 * time.Second
 	defaultLogDelay       = time.Second
@@ -60,7 +60,7 @@ type Options struct {
 	// Programs tells the truth about the programs; without it there is no self-telemetry.
 	Programs func() []bpf.Status
 	// QueueSize is the most events whose log records wait for one destination or are on their way to it; 0 means
-	// 65,536. Memory follows what really waits.
+	// 100,000. Memory follows what really waits.
 	QueueSize int
 
 	// now and location are the clock and the time zone that tests replace, as they do the times between attempts.

@@ -104,6 +104,9 @@ func (p *Process) Send(t testing.TB, line string) {
 	}
 }
 
+// CloseInput closes the process's standard input, which says to it that it is to end.
+func (p *Process) CloseInput() { p.stdin.Close() }
+
 // End closes the process's standard input and waits until it has ended.
 func (p *Process) End(t testing.TB) {
 	t.Helper()
