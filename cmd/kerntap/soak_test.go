@@ -35,7 +35,7 @@ type look struct {
 	goroutines, descriptors, maps          int
 	mapKiB                                 uint64
 	connections, drops, exported, restarts int
-	reloads, containers                    int
+	reloads                                int
 }
 
 func (l look) row() string {
