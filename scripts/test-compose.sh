@@ -1,6 +1,6 @@
 #!/bin/sh
-# Brings examples/docker-compose up with a real engine and finds the workload's refused connect, with the workload's
-# container.id, in what the collector wrote. Uses the engine that is there, else starts one of its own from Debian's
+# Brings the shop of examples/docker-compose up with a real engine, its problems a few seconds each, and finds every one of
+# them in a real Prometheus, and the API's refused connect with the API's container.id in what the collector wrote. Uses the engine that is there, else starts one of its own from Debian's
 # packages in a temporary folder. Needs root (or a user of the engine that is there). Leaves nothing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,9 +16,10 @@ fi
 
 work=$(mktemp -d)
 project=kerntap-test-$$
-file=$example/docker-compose.yaml
+export COMPOSE_PROJECT_NAME="$project" SHOP_PERIOD=8s
+file=$example/bin/compose.yaml
 engine=""
-compose() { $composer -p "$project" --project-directory "$example" -f "$file" "$@"; }
+compose() { $composer -p "$project" --project-directory "$example" -f "$file" -f "$example/bin/test.yaml" --profile host "$@"; }
 clean() {
 	trap - EXIT HUP INT TERM
 	[ -z "${composer:-}" ] || compose down --rmi local --volumes --timeout 2 >/dev/null 2>&1 || true
@@ -26,7 +27,7 @@ clean() {
 		kill "$engine" 2>/dev/null || true
 		wait "$engine" 2>/dev/null || true
 	fi
-	rm -rf "$work" "$example/bin/engine-without-cap-bpf.yaml"
+	rm -rf "$work" "$file" "$example/bin/test.yaml" "$example/bin/prometheus"
 }
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
@@ -34,6 +35,30 @@ fail() { # fail WORDS
 	echo "test-compose: $1" >&2
 	exit 1
 }
+
+sed '/^    ports:/d' "$example/docker-compose.yaml" >"$file" # nothing of this machine's is taken
+
+# Prometheus is Debian's, with the libraries that it needs, in an image of this test's own: none can be fetched.
+scripts/deps.sh
+prometheus=$example/bin/prometheus
+mkdir -p "$prometheus/bin"
+for name in prometheus promtool; do
+	program=$(command -v $name)
+	cp "$program" "$prometheus/bin/"
+	for library in $(ldd "$program" | grep -o '/[^ ]*'); do
+		mkdir -p "$prometheus$(dirname "$library")"
+		cp -L "$library" "$prometheus$library"
+	done
+done
+mkdir -p "$prometheus/tmp" "$prometheus/prometheus"
+printf 'FROM scratch\nCOPY . /\nENTRYPOINT ["/bin/prometheus"]\n' >"$prometheus/Dockerfile"
+cat >"$example/bin/test.yaml" <<-END
+	services:
+	  prometheus:
+	    image: ${project}_prometheus
+	    build: {context: ./bin/prometheus}
+	    user: "0:0"
+END
 
 if [ -n "$mine" ]; then
 	scripts/deps.sh engine
@@ -55,7 +80,9 @@ if docker compose version >/dev/null 2>&1; then composer="docker compose"; else 
 
 # Images of this test's own, built from the Dockerfiles as they are.
 export DOCKER_BUILDKIT=0
-compose build >"$work/build.log" 2>&1 || {
+services="database api client trouble kerntap kerntap-host collector prometheus"
+# shellcheck disable=SC2086 # a list of words
+compose build $services >"$work/build.log" 2>&1 || {
 	cat "$work/build.log" >&2
 	fail "the images do not build"
 }
@@ -67,13 +94,13 @@ if probe=$(docker create --cap-add BPF "$image" 2>/dev/null); then
 	docker rm "$probe" >/dev/null
 	echo "test-compose: the engine grants BPF and PERFMON, as docker-compose.yaml asks"
 else
-	file=$example/bin/engine-without-cap-bpf.yaml
-	sed 's/cap_add: \[BPF, PERFMON\]/cap_add: [SYS_ADMIN]/' "$example/docker-compose.yaml" >"$file"
-	! cmp -s "$file" "$example/docker-compose.yaml" || fail "docker-compose.yaml does not say cap_add: [BPF, PERFMON]"
+	sed -i 's/cap_add: \[BPF, PERFMON\]/cap_add: [SYS_ADMIN]/' "$file"
+	grep -q 'cap_add: \[SYS_ADMIN\]' "$file" || fail "docker-compose.yaml does not say cap_add: [BPF, PERFMON]"
 	echo "test-compose: this engine does not know CAP_BPF; granting SYS_ADMIN in its place, in this test alone"
 fi
 
-compose up --detach >"$work/up.log" 2>&1 || {
+# shellcheck disable=SC2086 # a list of words
+compose up --detach $services >"$work/up.log" 2>&1 || {
 	cat "$work/up.log" >&2
 	fail "the stack does not come up"
 }
@@ -90,18 +117,43 @@ done
 [ "$(docker inspect --format '{{.HostConfig.Privileged}} {{.HostConfig.ReadonlyRootfs}}' "$(container kerntap)")" = "false true" ] ||
 	fail "kerntap runs privileged, or on a root that can be written to"
 
-# One Resource a line: it must be the workload's, and hold a failed connect that was refused.
-workload=$(container workload)
-for _ in $(seq 30); do
+# One Resource a line: it must be the API's, and hold a failed connect that was refused.
+api=$(container api)
+prometheus=$(container prometheus)
+recorded() {
 	docker logs "$(container collector)" 2>/dev/null | sed 's/{"resource":{/\n&/g' >"$work/resources"
-	found=$(grep "\"container.id\",\"value\":{\"stringValue\":\"$workload\"}" "$work/resources" |
-		grep '"kerntap.tcp.connection.failed"' | grep -c '"error.type","value":{"stringValue":"refused"}') || true
-	[ "$found" -eq 0 ] || break
-	sleep 1
-done
-[ "$found" -gt 0 ] || {
-	docker logs --tail 20 "$(container kerntap)" >&2
-	cut -c 1-600 "$work/resources" | tail -n 20 >&2
-	fail "the collector wrote no refused connect with the workload's container.id (what it wrote is above)"
+	grep "\"container.id\",\"value\":{\"stringValue\":\"$api\"}" "$work/resources" |
+		grep '"kerntap.tcp.connection.failed"' | grep -q '"error.type","value":{"stringValue":"refused"}'
 }
-echo "test-compose: the collector wrote the workload's refused connect, with its container.id $workload"
+answers() { # answers QUESTION: whether Prometheus finds anything
+	docker exec "$prometheus" promtool query instant http://127.0.0.1:9090 "$1" 2>/dev/null | grep -q '=>'
+}
+find() { # find WHAT COMMAND...: within two rounds of all problems
+	what=$1
+	shift
+	for _ in $(seq 90); do
+		if "$@"; then
+			echo "test-compose: found: $what"
+			return
+		fi
+		sleep 1
+	done
+	docker logs --tail 20 "$(container kerntap)" >&2
+	docker logs --tail 20 "$(container client)" >&2
+	docker exec "$prometheus" promtool query instant http://127.0.0.1:9090 '{__name__=~"kerntap_(tcp_connections|packet_drops)_total",kerntap_command=~"api|client|database|"}' >&2
+	fail "this was not found: $what (last words and what Prometheus has are above)"
+}
+find "the collector wrote the API's refused connect, with its container.id $api" recorded
+find "pages that were answered" answers \
+	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_tcp_role="server",error_type=""} > 5'
+find "the database that does not listen" answers \
+	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",kerntap_tcp_role="client",error_type="refused"} > 2'
+find "the firewall rule" answers \
+	'kerntap_packet_drops_total{job="kerntap-of-api",kerntap_drop_reason="NETFILTER_DROP",kerntap_drop_class="loss",kerntap_command="api"} > 2'
+find "connects that the API gave up" answers \
+	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",error_type="cancelled"} > 0'
+find "the client's side of the full listen queue, seen by the kerntap of the host" answers \
+	'kerntap_tcp_connections_total{job="kerntap-of-host",kerntap_command="client",error_type=~"cancelled|timed_out"} > 0'
+answers 'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command=~"client|database"}' &&
+	fail "the sidecar of the API reports other containers' processes"
+echo "test-compose: the sidecar reports the API alone"

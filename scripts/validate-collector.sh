@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 collector=$(scripts/collector.sh)
 overlays=examples/collector
 # What the caller's environment says about a real vendor is no business of this test.
-unset VENDOR_OTLP_ENDPOINT VENDOR_OTLP_HEADERS GATEWAY_ENDPOINT GATEWAY_INSECURE GATEWAY_CA_FILE K8S_NODE_NAME
+unset LOKI_ENDPOINT VENDOR_OTLP_ENDPOINT VENDOR_OTLP_HEADERS GATEWAY_ENDPOINT GATEWAY_INSECURE GATEWAY_CA_FILE K8S_NODE_NAME
 
 validate() { # validate OVERLAY...
 	arguments="--config otel-collector.yaml"
@@ -52,6 +52,16 @@ for kubernetes in "" kubernetes; do
 			done
 		done
 	done
+	LOKI_ENDPOINT=http://loki:3100
+	export LOKI_ENDPOINT
+	for vendor in "" "vendor durable"; do
+		# shellcheck disable=SC2086 # lists of words
+		valid $kubernetes prometheus loki $vendor
+		# shellcheck disable=SC2086 # lists of words
+		valid $kubernetes kafka $vendor
+		# shellcheck disable=SC2086 # lists of words
+		valid $kubernetes from-kafka $vendor
+	done
 done
 VENDOR_OTLP_HEADERS='{api-key: "secret", x-team: net}' valid vendor
 GATEWAY_INSECURE=true K8S_NODE_NAME=node-1 valid gateway kubernetes
@@ -60,7 +70,7 @@ DEBUG_VERBOSITY=detailed OTLP_GRPC_ENDPOINT=0.0.0.0:4317 OTLP_HTTP_ENDPOINT=0.0.
 # Every overlay must have been in some combination.
 for overlay in "$overlays"/*.yaml; do
 	case $(basename "$overlay" .yaml) in
-	manifest | kubernetes | file | gateway | vendor | durable) ;;
+	manifest | kubernetes | file | gateway | vendor | durable | prometheus | loki | kafka | from-kafka) ;;
 	*)
 		echo "validate: $overlay is validated nowhere; add it to scripts/validate-collector.sh" >&2
 		exit 1

@@ -5,11 +5,12 @@ cd "$(dirname "$0")"
 here=$PWD
 root=$(cd ../.. && pwd)
 
-mkdir -p bin/kerntap bin/workload bin/collector
+mkdir -p bin/kerntap bin/shop bin/collector
 (
 	cd "$root"
-	make -s bin/kerntap
-	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o "$here/bin/workload/workload" ./examples/docker-compose/workload
+	make -s build
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o "$here/bin/shop/client" ./examples/docker-compose/shop
 )
+for name in api database trouble; do cp bin/shop/client "bin/shop/$name"; done
 cp "$root/bin/kerntap" bin/kerntap/kerntap
 cp "$("$root/scripts/collector.sh")" bin/collector/otelcol

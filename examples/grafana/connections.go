@@ -1,0 +1,40 @@
+package main
+
+// connections is what became of TCP connections.
+func connections() dashboard {
+	return dashboard{"connections.json", "kerntap: connections", "TCP connections by command: how many, how long, how they failed.",
+		[]panel{
+			{kind: series, title: "Connections", unit: "cps",
+				help: "One for each outcome of a connect or an accept, failed ones too.",
+				queries: []query{{`sum by (kerntap_command, kerntap_tcp_role) (rate(kerntap_tcp_connections_total{kerntap_command=~"$command"}[$__rate_interval]))`,
+					"{{kerntap_command}} {{kerntap_tcp_role}}"}}},
+			{kind: series, title: "Open connections", unit: "short",
+				help: "Established now, by command and role.",
+				queries: []query{{`sum by (kerntap_command, kerntap_tcp_role) (kerntap_tcp_active_connections{kerntap_command=~"$command"})`,
+					"{{kerntap_command}} {{kerntap_tcp_role}}"}}},
+			{kind: series, title: "Failures by type", unit: "cps",
+				help: "What the kernel told the caller.",
+				queries: []query{{`sum by (error_type) (rate(kerntap_tcp_connections_total{error_type!="",kerntap_command=~"$command"}[$__rate_interval]))`,
+					"{{error_type}}"}}},
+			{kind: series, title: "Time to connect, 95 %", unit: "s",
+				help: "Above three seconds a first packet was lost: the kernel tries again after one.",
+				queries: []query{{`histogram_quantile(0.95, sum by (le, kerntap_command) (rate(kerntap_tcp_connect_duration_seconds_bucket{error_type="",kerntap_command=~"$command"}[$__rate_interval])))`,
+					"{{kerntap_command}}"}}},
+			{kind: series, title: "Life of a connection, half of them", unit: "s",
+				help: "From establishment to end. Very short ones, many a second, want a pool.",
+				queries: []query{{`histogram_quantile(0.5, sum by (le, kerntap_command, kerntap_tcp_role) (rate(kerntap_tcp_connection_duration_seconds_bucket{kerntap_command=~"$command"}[$__rate_interval])))`,
+					"{{kerntap_command}} {{kerntap_tcp_role}}"}}},
+			{kind: series, title: "Abnormal ends", unit: "cps",
+				help: "Established connections that ended by a reset, a timeout or another error.",
+				queries: []query{{`sum by (kerntap_command, error_type) (rate(kerntap_tcp_connection_duration_seconds_count{error_type!="",kerntap_command=~"$command"}[$__rate_interval]))`,
+					"{{kerntap_command}} {{error_type}}"}}},
+			roundTrips(),
+			{kind: series, title: "Bytes", unit: "Bps",
+				help: "Payload of TCP connections, open ones too.",
+				queries: []query{{`sum by (kerntap_command, network_io_direction) (rate(kerntap_tcp_io_bytes_total{kerntap_command=~"$command"}[$__rate_interval]))`,
+					"{{kerntap_command}} {{network_io_direction}}"}}},
+			{kind: logs, title: "Failed connects", width: columns,
+				help:    "Records: samples in full, with both ends, pid and container.",
+				queries: []query{{`{service_name=~".+"} | kerntap_command=~"$command" | error_type!="" |= "connect"`, ""}}},
+		}}
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+const (
+	command = "kt-panels" // who is in trouble
+	host    = "kt-panelsrv"
+	rounds  = 10
+	// window is longer than the test takes: then the increase within it is all that there was since the first look.
+	window = 120
+)
+
+// answer is what a panel must show: a series with these labels (name=value, separated by commas) and about this value.
+type answer struct {
+	labels string
+	value  float64
+}
+
+// each is how many a second n of each round are.
+func each(n float64) float64 { return n * rounds / window }
+
+const (
+	some   = -1 // any value but none and zero
+	exists = -2 // any value but none
+)
+
+// answers are those of each panel, by the dashboard's file and the panel's title. What is not emitted yet by this
+// kerntap is nil, and then the panel must be empty.
+var answers = map[string][]answer{
+	"overview.json/Failed connects":           {{"", 100 * (refused + dropped) / float64(refused+dropped+answered)}},
+	"overview.json/Lost packets":              {{"", each(dropped)}},
+	"overview.json/Programs that read events": {{"", some}},
+	"overview.json/Failed connections by command": {{"kerntap_command=kt-panels,error_type=refused", each(refused)},
+		{"kerntap_command=kt-panels,error_type=cancelled", each(dropped)}},
+	"overview.json/Lost packets by reason": {{"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", each(dropped)}},
+	"connections.json/Connections": {{"kerntap_command=kt-panels,kerntap_tcp_role=client", each(refused + dropped + answered)},
+		{"kerntap_command=kt-panelsrv,kerntap_tcp_role=server", each(answered)}},
+	"connections.json/Failures by type":      {{"error_type=refused", each(refused)}},
+	"connections.json/Time to connect, 95 %": {{"kerntap_command=kt-panels", some}},
+	"connections.json/Life of a connection, half of them": {{"kerntap_command=kt-panels,kerntap_tcp_role=client", some},
+		{"kerntap_command=kt-panelsrv,kerntap_tcp_role=server", some}},
+	"drops.json/By class":                                     {{"kerntap_drop_class=loss", each(dropped)}},
+	"drops.json/By reason, without clean-up":                  {{"kerntap_drop_reason=NETFILTER_DROP", each(dropped)}},
+	"drops.json/By command, without clean-up":                 {{"kerntap_command=kt-panels", each(dropped)}},
+	"drops.json/By protocol, without clean-up":                {{"network_transport=tcp,network_type=ipv4", each(dropped)}},
+	"drops.json/Lost bytes":                                   {{"kerntap_drop_reason=NETFILTER_DROP", each(dropped * 60)}},
+	"drops.json/Lost since the start":                         {{"", dropped * (rounds + 1)}},
+	"kerntap.json/Programs":                                   {{"kerntap_program_name=connection", 1}, {"kerntap_program_name=packet_drop", 1}},
+	"kerntap.json/Kernel events by what became of them":       {{"kerntap_program_name=connection,kerntap_outcome=recorded", some}},
+	"kerntap.json/Records on their way to the exporters":      {{"kerntap_program_name=packet_drop,kerntap_outcome=delivered", some}},
+	"kerntap.json/Records that left the exporters":            {{"kerntap_outcome=exported", some}},
+	"kerntap.json/Records that wait":                          {{"", exists}},
+	"kerntap.json/Rows of the ledgers":                        {{"kerntap_program_name=connection", some}},
+	"kerntap.json/Series of metrics":                          {{"kerntap_metric_name=kerntap.tcp.connections", some}},
+	"kerntap.json/Measurements without a series of their own": {{"kerntap_metric_name=kerntap.tcp.connections", 0}},
+}
+
+func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	bpftest.RequireTool(t, "prometheus")
+	ns.Firewall(t, dropRule)
+	s := newStack(t)
+	ns.StartHelper(t, host, "serve").Line(t)
+	someone := ns.StartHelper(t, command, "trouble")
+	cause := func() {
+		someone.Send(t, "go")
+		someone.Line(t)
+	}
+	var seen string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("last counted were " + seen)
+		}
+	})
+	// A rate begins with the second look at a series: the first round makes them.
+	cause()
+	counted := func(rounds int) func() bool {
+		return func() bool {
+			failed, err := s.ask(`sum(kerntap_tcp_connections_total{kerntap_command="kt-panels"})`)
+			lost, err2 := s.ask(`sum(kerntap_packet_drops_total{kerntap_command="kt-panels"})`)
+			ended, err3 := s.ask(`sum(kerntap_tcp_connection_duration_seconds_count{kerntap_command=~"kt-panel.*"})`)
+			seen = fmt.Sprintln(failed, lost, ended, errors.Join(err, err2, err3))
+			return err == nil && err2 == nil && err3 == nil && len(failed)+len(lost)+len(ended) == 3 &&
+				failed[0].value == float64(rounds*(refused+dropped+answered)) && lost[0].value == float64(rounds*dropped) &&
+				ended[0].value == float64(rounds*2*answered)
+		}
+	}
+	until(t, "Prometheus has the first round", counted(1))
+	for range rounds {
+		cause()
+	}
+	until(t, "Prometheus has all rounds", counted(rounds+1))
+	for _, d := range dashboards() {
+		for _, p := range d.panels {
+			if p.kind != logs {
+				t.Run(d.file+"/"+p.title, func(t *testing.T) { s.shows(t, d.file+"/"+p.title, p) })
+			}
+		}
+	}
+	s.alerts(t)
+}
+
+// shows asks what a panel asks, of the commands in trouble alone.
+func (s stack) shows(t *testing.T, name string, p panel) {
+	t.Helper()
+	for _, q := range p.queries {
+		expr := strings.NewReplacer("$command", "kt-panel.*", "$__rate_interval", fmt.Sprintf("%ds", window)).Replace(q.expr)
+		samples, err := s.ask(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, known := answers[name]
+		if !known {
+			s.emitted(t, q.expr)
+		}
+		for _, a := range want {
+			if !a.in(samples) {
+				t.Errorf("%s\nanswers %v\nwant %+v", expr, samples, a)
+			}
+		}
+	}
+}
+
+var metricName = regexp.MustCompile(`kerntap_[a-z_]+(_total|_seconds_bucket|_connections)\b`)
+
+// emitted fails if all metrics of a question are there, although nobody said what the answer must be.
+func (s stack) emitted(t *testing.T, expr string) {
+	t.Helper()
+	for _, name := range metricName.FindAllString(expr, -1) {
+		if found, err := s.ask("count(" + name + ")"); err != nil || len(found) == 0 {
+			t.Skip(name + " is not emitted")
+		}
+	}
+	t.Logf("nobody says what this panel must show: %s", expr)
+}
+
+// in tells whether a series with these labels and about this value is among the samples.
+func (a answer) in(samples []sample) bool {
+	for _, s := range samples {
+		matches := true
+		for pair := range strings.SplitSeq(a.labels, ",") {
+			name, value, _ := strings.Cut(pair, "=")
+			matches = matches && (name == "" || s.labels[name] == value)
+		}
+		// Prometheus extends what it saw to the ends of the window, by up to half the time between two looks.
+		about := s.value >= a.value*0.9 && s.value <= a.value*1.25
+		if a.value < 0 {
+			about = a.value == exists || s.value > 0
+		}
+		if matches && about {
+			return true
+		}
+	}
+	return false
+}
+
+// alerts asks the rules that must fire: what they ask for holds at once, and for how long is promtool's to test.
+func (s stack) alerts(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("../prometheus/rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	if err := yaml.Unmarshal(text, &rules); err != nil {
+		t.Fatal(err)
+	}
+	fires := map[string]answer{
+		"ConnectsFail": {"kerntap_command=kt-panels,error_type=refused", refused / float64(refused+dropped+answered)},
+		"PacketsLost":  {"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", some},
+	}
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			samples, err := s.ask(rule.Expr)
+			if err != nil {
+				t.Errorf("%s: %v", rule.Alert, err)
+			}
+			want, must := fires[rule.Alert]
+			if must && !want.in(samples) {
+				t.Errorf("%s does not fire: %v", rule.Alert, samples)
+			}
+			if strings.HasPrefix(rule.Alert, "Kerntap") && len(samples) > 0 {
+				t.Errorf("%s fires: %v", rule.Alert, samples)
+			}
+		}
+	}
+}

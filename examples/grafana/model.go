@@ -1,0 +1,89 @@
+package main
+
+import "strings"
+
+// object is a JSON object of Grafana's dashboard model.
+type object map[string]any
+
+const (
+	columns     = 24
+	panelHeight = 8
+	statHeight  = 4
+)
+
+// model is the dashboard in the form of Grafana 9 and later.
+func (d dashboard) model() object {
+	var panels []object
+	x, y, rowHeight := 0, 0, 0
+	for i, p := range d.panels {
+		width, height := p.size()
+		if x+width > columns {
+			x, y, rowHeight = 0, y+rowHeight, 0
+		}
+		panels = append(panels, p.model(i+1, object{"x": x, "y": y, "w": width, "h": height}))
+		x, rowHeight = x+width, max(rowHeight, height)
+	}
+	return object{
+		"uid": strings.TrimSuffix("kerntap-"+d.file, ".json"), "title": d.title, "description": d.about,
+		"tags": []string{"kerntap"}, "schemaVersion": 39, "version": 1, "editable": true, "graphTooltip": 1,
+		"refresh": "10s", "time": object{"from": "now-30m", "to": "now"}, "timezone": "",
+		"links": []object{{"type": "dashboards", "title": "kerntap", "tags": []string{"kerntap"}, "asDropdown": false,
+			"includeVars": true, "keepTime": true}},
+		"templating":  object{"list": variables()},
+		"annotations": object{"list": []object{}},
+		"panels":      panels,
+	}
+}
+
+func (p panel) size() (width, height int) {
+	width, height = p.width, panelHeight
+	if width == 0 {
+		width = columns / 2
+	}
+	if p.kind == number {
+		height = statHeight
+	}
+	return width, height
+}
+
+func (p panel) model(id int, at object) object {
+	source := object{"type": "prometheus", "uid": "${prometheus}"}
+	if p.kind == logs {
+		source = object{"type": "loki", "uid": "${loki}"}
+	}
+	var targets []object
+	for i, q := range p.queries {
+		targets = append(targets, object{"refId": string(rune('A' + i)), "datasource": source, "expr": q.expr,
+			"legendFormat": q.legend, "editorMode": "code", "instant": p.kind == number, "range": p.kind != number})
+	}
+	model := object{"id": id, "type": string(p.kind), "title": p.title, "description": p.help, "gridPos": at,
+		"datasource": source, "targets": targets}
+	switch p.kind {
+	case series:
+		model["fieldConfig"] = object{"defaults": object{"unit": p.unit, "min": 0,
+			"custom": object{"drawStyle": "line", "fillOpacity": 10, "showPoints": "never", "lineWidth": 1}}, "overrides": []object{}}
+		model["options"] = object{"legend": object{"displayMode": "table", "placement": "right", "calcs": []string{"lastNotNull", "max"}},
+			"tooltip": object{"mode": "multi", "sort": "desc"}}
+	case number:
+		model["fieldConfig"] = object{"defaults": object{"unit": p.unit}, "overrides": []object{}}
+		model["options"] = object{"reduceOptions": object{"calcs": []string{"lastNotNull"}}, "colorMode": "value", "graphMode": "none"}
+	case logs:
+		model["options"] = object{"showTime": true, "wrapLogMessage": true, "sortOrder": "Descending", "enableLogDetails": true}
+	}
+	return model
+}
+
+// variables are what somebody who looks can choose.
+func variables() []object {
+	source := func(name, kind string) object {
+		return object{"name": name, "label": name, "type": "datasource", "query": kind, "current": object{}, "hide": 0}
+	}
+	const commands = "label_values(kerntap_tcp_connections_total, kerntap_command)"
+	return []object{
+		source("prometheus", "prometheus"),
+		source("loki", "loki"),
+		{"name": "command", "label": "command", "type": "query", "datasource": object{"type": "prometheus", "uid": "${prometheus}"},
+			"definition": commands, "query": object{"query": commands, "refId": "commands"}, "refresh": 2, "sort": 1,
+			"includeAll": true, "multi": true, "allValue": ".*", "current": object{"text": "All", "value": "$__all"}},
+	}
+}

@@ -1,0 +1,35 @@
+package main
+
+// self is kerntap about itself: what it sees, records, loses and sends.
+func self() dashboard {
+	return dashboard{"kerntap.json", "kerntap: itself", "What kerntap saw, and what became of it on its way.",
+		[]panel{
+			{kind: series, title: "Programs", unit: "short",
+				help:    "1 while a program reads events.",
+				queries: []query{{`kerntap_program_up`, "{{instance}} {{kerntap_program_name}}"}}},
+			{kind: series, title: "Kernel events by what became of them", unit: "short",
+				help: "All of recorded, throttled and counted are in the metrics. Lost is too, without a record; missed is in nothing.",
+				queries: []query{{`sum by (kerntap_program_name, kerntap_outcome) (rate(kerntap_program_events_total[$__rate_interval]))`,
+					"{{kerntap_program_name}} {{kerntap_outcome}}"}}},
+			{kind: series, title: "Records on their way to the exporters", unit: "short",
+				help: "Dropped: kerntap was too slow. Undecodable: a defect of kerntap.",
+				queries: []query{{`sum by (kerntap_program_name, kerntap_outcome) (rate(kerntap_program_records_total[$__rate_interval]))`,
+					"{{kerntap_program_name}} {{kerntap_outcome}}"}}},
+			{kind: series, title: "Records that left the exporters", unit: "short",
+				help: "Exported, or why not.",
+				queries: []query{{`sum by (kerntap_outcome, error_type) (rate(kerntap_exporter_records_total[$__rate_interval]))`,
+					"{{kerntap_outcome}} {{error_type}}"}}},
+			{kind: series, title: "Records that wait", unit: "short",
+				help:    "Rises while the collector is away; at 65,536 the oldest leave.",
+				queries: []query{{`kerntap_program_queued`, "{{instance}} {{kerntap_destination}}"}}},
+			{kind: series, title: "Rows of the ledgers", unit: "short",
+				help:    "What the kernel tells apart at a time.",
+				queries: []query{{`kerntap_program_ledger_rows`, "{{instance}} {{kerntap_program_name}}"}}},
+			{kind: series, title: "Series of metrics", unit: "short",
+				help:    "At 2,000 a metric is full, and newcomers are counted together.",
+				queries: []query{{`kerntap_series_active`, "{{instance}} {{kerntap_metric_name}}"}}},
+			{kind: series, title: "Measurements without a series of their own", unit: "short",
+				help:    "Should be zero: metrics.attributes asks for too much otherwise.",
+				queries: []query{{`sum by (kerntap_metric_name) (rate(kerntap_series_overflows_total[$__rate_interval]))`, "{{kerntap_metric_name}}"}}},
+		}}
+}
