@@ -112,6 +112,7 @@ struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
+	__u16 skc_num;
 	__u16 skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
@@ -149,6 +150,10 @@ struct tcp_sock {
 	struct list_head tsorted_sent_queue;
 };
 
+struct request_sock {
+	struct sock_common __req_common;
+};
+
 struct mptcp_sock {
 	struct sock *first;
 };
@@ -176,6 +181,11 @@ struct sk_buff {
 
 struct sock_extended_err {
 	__u32 ee_errno;
+};
+
+/* what lies in the cb of a buffer that TCP sends */
+struct tcp_skb_cb {
+	__u16 tcp_gso_segs;
 };
 
 /* what lies in the cb of a buffer in an error queue */

@@ -31,6 +31,20 @@ func takesHelper(kind ebpf.ProgramType, helper asm.BuiltinFunc) error {
 	return nil
 }
 
+// namesReason returns nil if the kernel has a drop reason of this name.
+func namesReason(types *btf.Spec, name string) error {
+	reasons, err := LoadReasonNames(types)
+	if err != nil {
+		return err
+	}
+	for _, known := range reasons.All() {
+		if known == name {
+			return nil
+		}
+	}
+	return fmt.Errorf("no drop reason %s: %w", name, ErrLacking)
+}
+
 // readsMemory returns nil if programs may read memory that has no type: by a helper, or where it is refused (in lockdown)
 // by a cast, which bpf/include/memory.h prefers.
 func readsMemory(types *btf.Spec, helper asm.BuiltinFunc) error {

@@ -38,6 +38,10 @@ var (
 		func(types *btf.Spec) error { return takesArguments(types, "kfree_skb", 3) }}
 	DropReceivers = Reduction{"drop_receivers", "the process that a packet dropped before its socket took it was for", "",
 		func(types *btf.Spec) error { return takesArguments(types, "kfree_skb", 4) }}
+	ResetReasons = Reduction{"reset_reasons", "the reasons of TCP resets", "",
+		func(types *btf.Spec) error { return takesArguments(types, "tcp_send_reset", 3) }}
+	ListenOverflows = Reduction{"listen_overflows", "the count of full queues of TCP listeners", "",
+		func(types *btf.Spec) error { return namesReason(types, "TCP_LISTEN_OVERFLOW") }}
 	DropLocations = Reduction{"drop_locations", "the names of drop locations",
 		"add the capability SYSLOG (and kernel.kptr_restrict below 2)",
 		func(*btf.Spec) error { return symbolsShown(symbolsPath) }}

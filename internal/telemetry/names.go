@@ -33,6 +33,7 @@ const (
 	PacketSize   = "kerntap.packet.size"
 	EtherType    = "kerntap.packet.ethertype"
 	TCPFlags     = "kerntap.tcp.flags"
+	ResetReason  = "kerntap.tcp.reset.reason"
 	ICMPType     = "kerntap.icmp.type"
 	ICMPCode     = "kerntap.icmp.code"
 	Attribution  = "kerntap.attribution"
@@ -84,6 +85,9 @@ const (
 	EventTCPFailed     = "kerntap.tcp.connection.failed"
 	EventTCPClosed     = "kerntap.tcp.connection.closed"
 	EventPacketDropped = "kerntap.packet.dropped"
+
+	EventTCPRetransmitted = "kerntap.tcp.retransmitted"
+	EventTCPReset         = "kerntap.tcp.reset"
 )
 
 // Metrics of the observed workloads and of kerntap itself.
@@ -94,6 +98,12 @@ var (
 		"Time from a client's connect to its outcome.", Histogram}
 	TCPConnectionDuration = Metric{"kerntap.tcp.connection.duration", "s",
 		"Time from the establishment of a TCP connection to its end.", Histogram}
+	TCPRetransmits = Metric{"kerntap.tcp.retransmits", "{segment}",
+		"TCP segments that were sent again.", Counter}
+	TCPResets = Metric{"kerntap.tcp.resets", "{reset}",
+		"TCP resets that were sent and received.", Counter}
+	TCPListenOverflows = Metric{"kerntap.tcp.listen.overflows", "{packet}",
+		"Packets that a TCP listener could not take because its queue was full.", Counter}
 	PacketDrops = Metric{"kerntap.packet.drops", "{packet}",
 		"Packets that the kernel dropped, by reason.", Counter}
 	PacketDropIO = Metric{"kerntap.packet.drop.io", "By",

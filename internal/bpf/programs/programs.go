@@ -5,6 +5,7 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
 	"github.com/kerntap/kerntap/internal/bpf/programs/packet_drop"
+	"github.com/kerntap/kerntap/internal/bpf/programs/tcp_trouble"
 )
 
 // New builds a program as settings configure it; it has not touched the kernel yet. It fails on settings that the
@@ -22,5 +23,6 @@ func All() []Entry {
 	return []Entry{
 		{connection.Name, connection.New},
 		{packet_drop.Name, packet_drop.New},
+		{tcp_trouble.Name, tcp_trouble.New},
 	}
 }

@@ -105,12 +105,13 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 			d.causes = t.causes
 			return err
 		},
-		Retune:     t.retune,
-		Decode:     d.decode,
-		Row:        t.row,
-		Kind:       kindRow,
-		Counts:     t.counts,
-		Reductions: []kernel.Reduction{kernel.DropReasons, kernel.DropLocations, kernel.DropReceivers, kernel.PacketHeaders},
+		Retune: t.retune,
+		Decode: d.decode,
+		Row:    t.row,
+		Kind:   kindRow,
+		Counts: t.counts,
+		Reductions: []kernel.Reduction{kernel.DropReasons, kernel.DropLocations, kernel.DropReceivers, kernel.PacketHeaders,
+			kernel.ListenOverflows},
 	}, storage, options...)
 }
 

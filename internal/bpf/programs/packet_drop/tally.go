@@ -49,6 +49,9 @@ func (t *Tally) Tally() uint64 {
 	return t.N
 }
 
+// listenOverflow is the reason of a drop because a listener's queue is full.
+const listenOverflow = "TCP_LISTEN_OVERFLOW"
+
 // Measurements implements bpf.Measured.
 func (t *Tally) Measurements(dst []telemetry.Measurement) []telemetry.Measurement {
 	var protocol telemetry.Label
@@ -62,6 +65,9 @@ func (t *Tally) Measurements(dst []telemetry.Measurement) []telemetry.Measuremen
 		telemetry.Label{Key: telemetry.InterfaceName, Value: t.Interface},
 		protocol,
 	)
+	if t.reason == listenOverflow {
+		dst = append(dst, telemetry.Measurement{Metric: &telemetry.TCPListenOverflows, Labels: t.Labels(), Value: float64(t.N)})
+	}
 	return append(dst,
 		telemetry.Measurement{Metric: &telemetry.PacketDrops, Labels: labels, Value: float64(t.N)},
 		telemetry.Measurement{Metric: &telemetry.PacketDropIO, Labels: labels, Value: float64(t.Sum)})
