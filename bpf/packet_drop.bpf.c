@@ -159,15 +159,30 @@ static __always_inline __u8 packet_drop_sum(struct sk_buff *skb)
 	return BPF_CORE_READ_BITFIELD(skb, csum_complete_sw) && !BPF_CORE_READ_BITFIELD(skb, csum_valid) ? DROP_BAD_SUM : 0;
 }
 
-/* What lies in dev of a buffer that a socket owns may be something else, which is in no network namespace. */
+enum { NETNS_FIRST = 0xefff0000 }; /* inode numbers of namespaces are larger, include/linux/proc_ns.h */
+
+/*
+ * What lies in dev of a buffer that a socket owns may be something else. A device is in the network namespace of the
+ * socket, or it is the one that the packet came in on: from a socket of another namespace, which a wire between the two
+ * leaves to the buffer (9c4c325252c5 "skbuff: preserve sock reference when scrubbing the skb.", 4.19).
+ */
+static __always_inline bool packet_drop_device_is(struct net_device *device, struct sk_buff *skb)
+{
+	struct sock *owner = skb->sk;
+
+	if (!device)
+		return false;
+	return !owner || device->nd_net.net == owner->__sk_common.skc_net.net ||
+	       (skb->skb_iif && device->ifindex == skb->skb_iif && device->nd_net.net->ns.inum >= NETNS_FIRST);
+}
+
 static __always_inline void packet_drop_device(struct packet_drop_event *event, struct sk_buff *skb)
 {
 	struct net_device *device = skb->dev;
-	struct sock *owner = skb->sk;
 
 	event->received_on = skb->skb_iif;
-	event->owned = owner;
-	if (!device || (owner && device->nd_net.net != owner->__sk_common.skc_net.net))
+	event->owned = skb->sk;
+	if (!packet_drop_device_is(device, skb))
 		return;
 	event->device_index = device->ifindex;
 	if (event->device_index)

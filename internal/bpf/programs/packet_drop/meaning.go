@@ -79,8 +79,16 @@ func explained(reason, location string, packet packetMeaning) Meaning {
 	case cleanupIfBare[reason] != "" && class == ClassCleanup:
 		return Meaning{Class: class, What: cleanupIfBare[reason]}
 	}
+	if meaning, ok := reasonsByPlace[[2]string{reason, functionOf(location)}]; ok {
+		return meaning
+	}
 	meaning, _ := Explain(reason)
 	return meaning
+}
+
+// reasonsByPlace are reasons that mean something else at a place.
+var reasonsByPlace = map[[2]string]Meaning{
+	{"IP_INHDR", "ip_forward"}: {ClassLoss, "its TTL is used up", "a loop of routes: traceroute, ip route get DESTINATION"},
 }
 
 // unspecifiedMeaning is about kernels without a reason.
