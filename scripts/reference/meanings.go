@@ -10,8 +10,7 @@ var recordMeanings = map[string]string{
 	"kerntap.udp.connection.failed": "A UDP socket could not be connected. Not sent by default.",
 	"kerntap.packet.dropped":        "The kernel dropped a packet of class `loss` (WARN), `refused` or, if asked for, `cleanup` (INFO).",
 	"kerntap.tcp.retransmitted":     "A TCP segment was sent again.",
-	"kerntap.tcp.reset":             "A TCP connection was reset.",
-	"kerntap.tcp.listen.overflowed": "A listener had no room for one more connection.",
+	"kerntap.tcp.reset":             "A TCP reset was sent, or came for a connection. Not sent by default.",
 }
 
 var attributeMeanings = map[string]string{
@@ -32,7 +31,7 @@ var attributeMeanings = map[string]string{
 	"k8s.pod.uid":             "its pod, likewise",
 	"error.type":              "why a connection failed or ended abnormally: `refused` `timed_out` `reset` `host_unreachable` `network_unreachable` `address_not_available` `permission_denied` `cancelled` `_OTHER`; absent where it did not",
 	"server.port":             "the server's port; opt-in on metrics",
-	"network.interface.name":  "the interface that a packet came in on; opt-in on metrics",
+	"network.interface.name":  "the interface that a packet came in on, or in a record was to leave by; opt-in on metrics",
 	"network.io.direction":    "`transmit` or `receive`",
 
 	"kerntap.command":          "the kernel's command name of the process (its comm, not that of a thread); `kernel` for the kernel's own sockets",
@@ -45,6 +44,7 @@ var attributeMeanings = map[string]string{
 	"kerntap.packet.size":      "bytes of the kernel's buffer",
 	"kerntap.packet.ethertype": "EtherType of what is neither IPv4 nor IPv6",
 	"kerntap.tcp.flags":        "flags of a TCP segment",
+	"kerntap.tcp.reset.reason": "the running kernel's own name of why it sent a reset, from its BTF",
 	"kerntap.icmp.type":        "type of an ICMP message",
 	"kerntap.icmp.code":        "code of an ICMP message",
 	"kerntap.attribution":      "how the process was found, if not as the socket's own owner: `listener`: it is the one that listens · `cgroup`: only the container is known",
