@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 kernels=${KERNELS:-6.12-arm64 6.12 7.2 6.1 5.10 6.12-lockdown host}
 columns="5.10 6.1 6.12 6.12-lockdown 6.12-arm64 7.2 host" # of the README's table
 packages="internal/kernel internal/bpf internal/bpf/programs internal/bpf/programs/connection
-	internal/bpf/programs/packet_drop"
+	internal/bpf/programs/packet_drop internal/bpf/programs/tcp_trouble"
 # of the command what a kernel can change; the rest of its tests are about what follows behind
 command="Privileges|CheckSays|Terminal|SignalEnds"
 # on an emulated processor of another kind, which is slower still, and on the host, where make test runs everything
