@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -229,6 +230,13 @@ func checkFlat(t *testing.T, looks []look) {
 			most = max(most, of(l))
 		}
 		return most
+	}
+	if last := looks[len(looks)-1]; last.after < 5*time.Minute {
+		t.Logf("%s is too short to tell whether memory grows", last.after)
+		looks = slices.Clone(looks)
+		for i := range looks {
+			looks[i].residentKiB = 0
+		}
 	}
 	for what, flat := range map[string]struct {
 		of    func(look) int
