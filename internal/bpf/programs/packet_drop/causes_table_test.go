@@ -62,7 +62,7 @@ func firewalled(hook, rule string) func(*testing.T, *bpftest.Pair) bool {
 	}
 }
 
-func byFirewall(t *testing.T, p *bpftest.Pair) int { return p.Far.FirewallCount(t, "n") }
+func firewallCount(t *testing.T, p *bpftest.Pair) int { return p.Far.FirewallCount(t, "n") }
 
 // forwarding makes the far end a router that knows the way to beyond, over the wire again.
 func forwarding(t *testing.T, p *bpftest.Pair) bool {
@@ -106,9 +106,9 @@ func realCauses() []realCause {
 	short := toFar().UDP(4000, 9, []byte("cut off"))
 	return append([]realCause{
 		{name: "firewall, input", reasons: []string{"NETFILTER_DROP"}, class: loss, prepare: firewalled("input", "udp dport 9 counter name n drop"),
-			cause: frame(toFar().UDP(4000, 9, nil)), truth: byFirewall, match: received, device: wire, direction: in},
+			cause: frame(toFar().UDP(4000, 9, nil)), truth: firewallCount, match: received, device: wire, direction: in},
 		{name: "firewall, forward", reasons: []string{"NETFILTER_DROP"}, class: loss, prepare: both(forwarding, firewalled("forward", "udp dport 9 counter name n drop")),
-			cause: frame(forward.UDP(4000, 9, nil)), truth: byFirewall, match: onward, device: wire, direction: in},
+			cause: frame(forward.UDP(4000, 9, nil)), truth: firewallCount, match: onward, device: wire, direction: in},
 		{name: "no socket, UDP", reasons: []string{"NO_SOCKET"}, class: refused, cause: frame(toFar().UDP(4000, 9, nil)),
 			truth: snmp("Udp", "NoPorts"), match: received, device: wire, direction: in},
 		{name: "no socket, TCP", reasons: []string{"NO_SOCKET"}, class: refused, cause: frame(toFar().TCP(4000, 9, 1, 2, nil)),
@@ -126,11 +126,11 @@ func realCauses() []realCause {
 		{name: "reverse-path filter", reasons: []string{"IP_RPFILTER"}, class: loss, prepare: set("net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.kt0.rp_filter=1"),
 			cause: frame(elsewhere.UDP(4000, 9, nil)), truth: counter("netstat", "TcpExt", "IPReversePathFilter"), match: from("192.0.2.9"), device: wire, direction: in},
 		{name: "own source", reasons: []string{"IP_LOCAL_SOURCE"}, class: loss, prepare: firewalled("prerouting", "ip saddr 10.77.0.2 counter name n"),
-			cause: frame(local.UDP(4000, 9, nil)), truth: byFirewall, match: from("10.77.0.2"), device: wire, direction: in},
+			cause: frame(local.UDP(4000, 9, nil)), truth: firewallCount, match: from("10.77.0.2"), device: wire, direction: in},
 		{name: "martian source", reasons: []string{"IP_LOCALNET"}, class: loss, prepare: firewalled("prerouting", "ip saddr 127.0.0.9 counter name n"),
-			cause: frame(martian.UDP(4000, 9, nil)), truth: byFirewall, match: from("127.0.0.9"), device: wire, direction: in},
+			cause: frame(martian.UDP(4000, 9, nil)), truth: firewallCount, match: from("127.0.0.9"), device: wire, direction: in},
 		{name: "multicast source", reasons: []string{"IP_INVALID_SOURCE"}, class: loss, prepare: firewalled("prerouting", "ip saddr 224.0.0.9 counter name n"),
-			cause: frame(multicast.UDP(4000, 9, nil)), truth: byFirewall, match: from("224.0.0.9"), device: wire, direction: in},
+			cause: frame(multicast.UDP(4000, 9, nil)), truth: firewallCount, match: from("224.0.0.9"), device: wire, direction: in},
 		{name: "wrong IP checksum", reasons: []string{"IP_CSUM"}, class: loss, cause: frame(damaged(toFar().UDP(4000, 9, nil), 10)),
 			truth: counter("netstat", "IpExt", "InCsumErrors"), match: received, device: wire, direction: in},
 		{name: "invalid header", reasons: []string{"IP_INHDR"}, class: loss, cause: frame(append([]byte{0x44}, toFar().UDP(4000, 9, nil)[1:]...)),
