@@ -89,13 +89,13 @@ func TestEveryCauseIsToldAsWhatItIs(t *testing.T) {
 				before = c.truth(t, pair)
 			}
 			c.cause(t, pair, often)
-			found := bpftest.AwaitN(recorder, often, 5*time.Second, c.match)
+			bpftest.AwaitN(recorder, often, 5*time.Second, c.match)
 			truth := often
 			if c.truth != nil {
 				truth = c.truth(t, pair) - before
 			}
 			recorder.Stop(t)
-			found = bpftest.Find(recorder, c.match)
+			found := bpftest.Find(recorder, c.match)
 			if len(found) != truth || truth < often {
 				t.Errorf("%d drops are told, the kernel counts %d, %d were caused", len(found), truth, often)
 			}
