@@ -156,7 +156,7 @@ func (s *storm) check(t *testing.T, wait func()) bpf.Stats {
 	stats := s.program.Status().Stats
 	var packets, bytes uint64
 	for _, tally := range s.tallies {
-		if byFirewall(tally) {
+		if droppedByFirewall(tally) {
 			packets, bytes = packets+tally.N, bytes+tally.Sum
 		}
 	}
@@ -180,9 +180,9 @@ func (s *storm) check(t *testing.T, wait func()) bpf.Stats {
 	return stats
 }
 
-// byFirewall tells whether a tally is of drops by the firewall. Kernels without reasons do not tell them from those of a
+// droppedByFirewall tells whether a tally is of drops by the firewall. Kernels without reasons do not tell them from those of a
 // full queue between CPUs, but the place does.
-func byFirewall(tally *packet_drop.Tally) bool {
+func droppedByFirewall(tally *packet_drop.Tally) bool {
 	switch tally.Reason() {
 	case "NETFILTER_DROP":
 		return true
