@@ -87,6 +87,16 @@ compose build $services >"$work/build.log" 2>&1 || {
 	fail "the images do not build"
 }
 
+# What is released is an image as well: the engine takes it, and it says its version.
+go run ./scripts/image $example/bin/kerntap/kerntap "$(go env GOARCH)" "$project-released:test" 0 "$work/image.tar"
+docker load --quiet --input "$work/image.tar" >/dev/null || fail "the engine does not load the released image"
+said=$(docker run --rm "$project-released:test" version)
+docker rmi "$project-released:test" >/dev/null
+case $said in
+"kerntap "*) echo "test-compose: the released image loads and says: $said" ;;
+*) fail "the released image says: $said" ;;
+esac
+
 # Engines before 23 do not know the capabilities BPF and PERFMON by name. What they can grant is SYS_ADMIN, which holds
 # both and more: good enough for a test, and not what docker-compose.yaml says.
 image=$(docker images --quiet "${project}?kerntap")

@@ -46,6 +46,8 @@ binary=$(sha256sum <"$work/deb/usr/bin/kerntap")
 tar -C "$work/image" -xf "$name.image.tar"
 layer=$(jq -r '.[0].Layers[0]' "$work/image/manifest.json")
 [ "$(tar -xOf "$work/image/$layer" kerntap | sha256sum)" = "$binary" ] || fail "the image has another binary"
+[ "$(tar -xOf "$work/image/$layer" etc/ssl/certs/ca-certificates.crt | grep -c BEGIN)" -gt 100 ] ||
+	fail "the image has no authorities to check a collector's certificate with"
 for blob in "$work/image/blobs/sha256/"*; do
 	[ "$(sha256sum <"$blob" | cut -c 1-64)" = "$(basename "$blob")" ] || fail "$blob of the image is named by another digest"
 done

@@ -1,5 +1,6 @@
 // Command image writes a container image of one static binary, as a tar file that engines load: an OCI image layout,
-// and the older form beside it that Docker before 25 needs. The same binary gives the same bytes.
+// and the older form beside it that Docker before 25 needs. The same binary gives the same bytes. Beside the binary it
+// holds the authorities that Mozilla trusts, without which no collector's certificate could be checked.
 //
 //	image BINARY ARCHITECTURE NAME:TAG CREATED OUT    (CREATED in seconds since 1970)
 package main
@@ -9,11 +10,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
 func main() {
@@ -36,7 +40,7 @@ func run(args []string) error {
 		return fmt.Errorf("read the time of creation: %w", err)
 	}
 	created := time.Unix(seconds, 0).UTC()
-	layer, err := archive(created, file{"kerntap", 0o755, binary})
+	layer, err := archive(created, file{"kerntap", 0o755, binary}, file{"etc/ssl/certs/ca-certificates.crt", 0o644, authorities()})
 	if err != nil {
 		return err
 	}
@@ -49,6 +53,18 @@ func run(args []string) error {
 		return err
 	}
 	return os.WriteFile(args[4], image, 0o644)
+}
+
+// authorities are in the form and at the place in which Go looks for them. Those that are trusted with restrictions only
+// are left out: the form has no room for these.
+func authorities() []byte {
+	var out bytes.Buffer
+	for root := range bundle.Roots() {
+		if root.Constraint == nil {
+			out.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}))
+		}
+	}
+	return out.Bytes()
 }
 
 type file struct {
