@@ -35,17 +35,28 @@ const (
 	exists = -2 // any value but none
 )
 
-// answers are those of each panel, by the dashboard's file and the panel's title. What is not emitted yet by this
-// kerntap is nil, and then the panel must be empty.
+// answers are those of each panel, by the dashboard's file and the panel's title. Panels of metrics that this
+// kerntap does not have are left out.
 var answers = map[string][]answer{
-	"overview.json/Failed connects":           {{"", 100 * (refused + dropped) / float64(refused+dropped+answered)}},
+	"overview.json/Failed connects":           {{"", 100 * failing / float64(failing+answered+cutOff)}},
 	"overview.json/Lost packets":              {{"", each(dropped)}},
 	"overview.json/Programs that read events": {{"", some}},
 	"overview.json/Failed connections by command": {{"kerntap_command=kt-panels,error_type=refused", each(refused)},
-		{"kerntap_command=kt-panels,error_type=cancelled", each(dropped)}},
+		{"kerntap_command=kt-panels,error_type=cancelled", each(hasty + patient)}},
 	"overview.json/Lost packets by reason": {{"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", each(dropped)}},
-	"connections.json/Connections": {{"kerntap_command=kt-panels,kerntap_tcp_role=client", each(refused + dropped + answered)},
-		{"kerntap_command=kt-panelsrv,kerntap_tcp_role=server", each(answered)}},
+	"overview.json/Resets":                 {{"kerntap_command=kt-panels,network_io_direction=receive", each(refused + cutOff)}},
+	// A full queue shows only in the middle of a handshake: a test of the program packet_drop causes that.
+	"overview.json/Full listen queues":                nil,
+	"overview.json/Retransmitted segments":            {{"", some}},
+	"overview.json/Retransmitted segments by command": {{"kerntap_command=kt-panels", some}},
+	"overview.json/Round-trip time":                   {{"kerntap_command=kt-panels", some}, {"kerntap_command=kt-panelsrv", some}},
+	"connections.json/Round-trip time":                {{"kerntap_command=kt-panels", some}},
+	"connections.json/Open connections":               {{"kerntap_command=kt-panels,kerntap_tcp_role=client", exists}},
+	"connections.json/Abnormal ends":                  {{"kerntap_command=kt-panels,error_type=reset", each(cutOff)}},
+	"connections.json/Bytes": {{"kerntap_command=kt-panels,network_io_direction=transmit", each(answered * payload)},
+		{"kerntap_command=kt-panelsrv,network_io_direction=receive", each(answered * payload)}},
+	"connections.json/Connections": {{"kerntap_command=kt-panels,kerntap_tcp_role=client", each(failing + answered + cutOff)},
+		{"kerntap_command=kt-panelsrv,kerntap_tcp_role=server", each(answered + cutOff)}},
 	"connections.json/Failures by type":      {{"error_type=refused", each(refused)}},
 	"connections.json/Time to connect, 95 %": {{"kerntap_command=kt-panels", some}},
 	"connections.json/Life of a connection, half of them": {{"kerntap_command=kt-panels,kerntap_tcp_role=client", some},
@@ -87,13 +98,13 @@ func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
 	cause()
 	counted := func(rounds int) func() bool {
 		return func() bool {
-			failed, err := s.ask(`sum(kerntap_tcp_connections_total{kerntap_command="kt-panels"})`)
+			connected, err := s.ask(`sum(kerntap_tcp_connections_total{kerntap_command="kt-panels"})`)
 			lost, err2 := s.ask(`sum(kerntap_packet_drops_total{kerntap_command="kt-panels"})`)
 			ended, err3 := s.ask(`sum(kerntap_tcp_connection_duration_seconds_count{kerntap_command=~"kt-panel.*"})`)
-			seen = fmt.Sprintln(failed, lost, ended, errors.Join(err, err2, err3))
-			return err == nil && err2 == nil && err3 == nil && len(failed)+len(lost)+len(ended) == 3 &&
-				failed[0].value == float64(rounds*(refused+dropped+answered)) && lost[0].value == float64(rounds*dropped) &&
-				ended[0].value == float64(rounds*2*answered)
+			seen = fmt.Sprintln(connected, lost, ended, errors.Join(err, err2, err3))
+			return err == nil && err2 == nil && err3 == nil && len(connected)+len(lost)+len(ended) == 3 &&
+				connected[0].value == float64(rounds*(failing+answered+cutOff)) && lost[0].value > 0.9*float64(rounds*dropped) &&
+				ended[0].value == float64(rounds*2*(answered+cutOff))
 		}
 	}
 	until(t, "Prometheus has the first round", counted(1))
@@ -114,15 +125,16 @@ func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
 // shows asks what a panel asks, of the commands in trouble alone.
 func (s stack) shows(t *testing.T, name string, p panel) {
 	t.Helper()
+	want, known := answers[name]
+	if !known {
+		t.Fatal("nobody says what this panel must show")
+	}
 	for _, q := range p.queries {
+		declared(t, q.expr)
 		expr := strings.NewReplacer("$command", "kt-panel.*", "$__rate_interval", fmt.Sprintf("%ds", window)).Replace(q.expr)
 		samples, err := s.ask(expr)
 		if err != nil {
 			t.Fatal(err)
-		}
-		want, known := answers[name]
-		if !known {
-			s.emitted(t, q.expr)
 		}
 		for _, a := range want {
 			if !a.in(samples) {
@@ -132,17 +144,21 @@ func (s stack) shows(t *testing.T, name string, p panel) {
 	}
 }
 
-var metricName = regexp.MustCompile(`kerntap_[a-z_]+(_total|_seconds_bucket|_connections)\b`)
+var metricName = regexp.MustCompile(`kerntap_[a-z_]+`)
 
-// emitted fails if all metrics of a question are there, although nobody said what the answer must be.
-func (s stack) emitted(t *testing.T, expr string) {
+// declared skips a panel whose metric this kerntap does not have. The reference is made of its own table of metrics.
+func declared(t *testing.T, expr string) {
 	t.Helper()
-	for _, name := range metricName.FindAllString(expr, -1) {
-		if found, err := s.ask("count(" + name + ")"); err != nil || len(found) == 0 {
-			t.Skip(name + " is not emitted")
+	reference, err := os.ReadFile(root + "/docs/reference.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range metricName.FindAllString(regexp.MustCompile(`by \([^)]*\)|\{[^}]*\}`).ReplaceAllString(expr, ""), -1) {
+		name = strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count")
+		if !strings.Contains(string(reference), "`"+name+"`") {
+			t.Skip(name + " is no metric of this kerntap")
 		}
 	}
-	t.Logf("nobody says what this panel must show: %s", expr)
 }
 
 // in tells whether a series with these labels and about this value is among the samples.
@@ -181,7 +197,7 @@ func (s stack) alerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	fires := map[string]answer{
-		"ConnectsFail": {"kerntap_command=kt-panels,error_type=refused", refused / float64(refused+dropped+answered)},
+		"ConnectsFail": {"kerntap_command=kt-panels,error_type=refused", refused / float64(failing+answered+cutOff)},
 		"PacketsLost":  {"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", some},
 	}
 	for _, group := range rules.Groups {

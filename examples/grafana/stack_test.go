@@ -69,7 +69,8 @@ func start(t *testing.T, environ []string, name string, args ...string) {
 		_ = cmd.Wait()
 		late.Stop()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", name, said.String())
+			words := said.String()
+			t.Logf("%s said last:\n%s", name, words[max(len(words)-2000, 0):])
 		}
 	})
 }

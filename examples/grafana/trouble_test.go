@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,7 +18,11 @@ import (
 const (
 	refused  = 5 // connects that nobody answers
 	answered = 4 // connects that are answered, with payload bytes each way
-	dropped  = 6 // connects whose one packet the firewall drops on its way out, and that are given up
+	cutOff   = 2 // connects that are answered, and then cut off by a reset
+	hasty    = 6 // connects whose first packet the firewall drops on its way out, and that are given up at once
+	patient  = 1 // the same, given up after the kernel has sent it once more
+	dropped  = hasty + 2*patient
+	failing  = refused + hasty + patient
 	payload  = 10_000
 )
 
@@ -24,6 +30,7 @@ const (
 const (
 	nobody   = "127.0.0.1:1"
 	server   = "127.0.0.1:8080"
+	rude     = "127.0.0.1:8081"
 	firewall = "127.0.0.1:9"
 )
 
@@ -35,27 +42,37 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve echoes until its input ends.
+// serve echoes at one address and cuts off at another until its input ends.
 func serve(_ []string, in io.Reader, out io.Writer) error {
-	listener, err := net.Listen("tcp", server)
-	if err != nil {
-		return err
-	}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = io.Copy(conn, conn)
-				_ = conn.Close()
-			}()
+	for address, answer := range map[string]func(*net.TCPConn){
+		server: func(conn *net.TCPConn) { _, _ = io.Copy(conn, conn) },
+		rude: func(conn *net.TCPConn) {
+			_, _ = io.ReadFull(conn, make([]byte, 1))
+			_ = conn.SetLinger(0)
+		},
+	} {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
 		}
-	}()
+		go answerAll(listener, answer)
+	}
 	fmt.Fprintln(out, "serving")
-	_, err = io.Copy(io.Discard, in)
+	_, err := io.Copy(io.Discard, in)
 	return err
+}
+
+func answerAll(listener net.Listener, answer func(*net.TCPConn)) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			answer(conn.(*net.TCPConn))
+			_ = conn.Close()
+		}()
+	}
 }
 
 // trouble causes a round for each line that it reads, and says so when that is over.
@@ -76,28 +93,37 @@ func round() error {
 		}
 	}
 	for range answered {
-		if err := echo(); err != nil {
+		if err := echoAt(server, payload); err != nil {
 			return err
 		}
 	}
-	for range dropped {
-		// long before the kernel would send a second packet
-		if conn, err := net.DialTimeout("tcp", firewall, 50*time.Millisecond); err == nil {
+	for range cutOff {
+		if err := echoAt(rude, 1); !errors.Is(err, syscall.ECONNRESET) {
+			return fmt.Errorf("cut off by %v", err)
+		}
+	}
+	for i := range hasty + patient {
+		wait := 50 * time.Millisecond
+		if i < patient {
+			wait = 1500 * time.Millisecond // the kernel sends its second packet after a second
+		}
+		if conn, err := net.DialTimeout("tcp", firewall, wait); err == nil {
 			return fmt.Errorf("the firewall lets %s through", conn.RemoteAddr())
 		}
 	}
 	return nil
 }
 
-func echo() error {
-	conn, err := net.Dial("tcp", server)
+// echoAt sends bytes and waits for as many.
+func echoAt(address string, bytes int) error {
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if _, err := conn.Write(make([]byte, payload)); err != nil {
+	if _, err := conn.Write(make([]byte, bytes)); err != nil {
 		return err
 	}
-	_, err = io.ReadFull(conn, make([]byte, payload))
+	_, err = io.ReadFull(conn, make([]byte, bytes))
 	return err
 }
