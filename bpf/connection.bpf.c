@@ -14,7 +14,10 @@
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
 #include "include/connection_event.h"
+#include "include/connection_accept.h"
+#include "include/connection_connect.h"
 #include "include/connection_older.h"
+#include "include/connection_open.h"
 #include "include/process.h"
 
 /* connect or listen was called, by the process that runs */
@@ -30,7 +33,7 @@ static __always_inline void connection_begin(struct sock *sk, __u8 role)
 	}
 	new.phase = PHASE_CONNECTING;
 	new.cookie = owner_cookie(sk);
-	new.since_ns = bpf_ktime_get_ns();
+	new.since_ns = new.attempt_ns = bpf_ktime_get_ns();
 	owner_keep(sk, &new);
 }
 
@@ -51,6 +54,7 @@ static __always_inline void connection_copied(struct sock *sk)
 	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER)
 		return;
 	new = *listener;
+	new.attribution = ATTRIBUTION_LISTENER;
 	owner_keep(sk, &new);
 }
 
@@ -59,12 +63,14 @@ static __always_inline struct socket_owner *connection_kept(struct sock *sk)
 {
 	struct socket_owner *known = owner_kept(sk), *accepted = 0, new = {};
 
-	if (known && known->phase < PHASE_ESTABLISHED) /* else it was another socket's, whose end was skipped */
+	if (known && known->phase < PHASE_FOUND) /* else it was another socket's, whose end was skipped */
 		return known;
 	if (sockets_have_storage)
 		accepted = bpf_sk_storage_get(&listeners, sk, 0, 0);
-	if (accepted)
+	if (accepted) {
 		new = *accepted;
+		new.attribution = ATTRIBUTION_LISTENER;
+	}
 	new.cookie = owner_cookie(sk);
 	owner_keep(sk, &new);
 	return owner_kept(sk);
@@ -77,19 +83,24 @@ static __always_inline void connection_established(struct sock *sk, int oldstate
 		.now = bpf_ktime_get_ns(),
 		.outcome = OUTCOME_OPENED,
 		.role = oldstate == TCP_SYN_RECV ? ROLE_SERVER : ROLE_CLIENT,
+		.active = known != 0,
 	};
 
-	if (known && known->role)
-		end.role = known->role; /* both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED */
-	if (known && known->since_ns && end.role == ROLE_CLIENT)
-		end.duration_ns = end.now - known->since_ns;
+	if (known) {
+		if (known->role)
+			end.role = known->role; /* both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED */
+		if (known->since_ns && end.role == ROLE_CLIENT)
+			end.duration_ns = end.now - known->since_ns;
+		known->role = end.role;
+		known->since_ns = end.now;
+		known->error = 0;
+		if (end.role == ROLE_SERVER && connection_waits(sk)) {
+			known->phase = PHASE_WAITING;
+			return;
+		}
+		known->phase = PHASE_ESTABLISHED;
+	}
 	connection_report(sk, known, &end);
-	if (!known)
-		return;
-	known->role = end.role;
-	known->since_ns = end.now;
-	known->error = 0;
-	known->phase = PHASE_ESTABLISHED;
 }
 
 /* A socket that has listened was no connection, even if it was one before that. */
@@ -101,15 +112,20 @@ static __always_inline void connection_unlisten(struct sock *sk)
 		known->phase = PHASE_ENDED;
 }
 
-/* The establishment was skipped. When it was is not known, and so neither is how long it took. */
+/* The establishment was skipped, or nobody accepted it. When it was is not known, and so neither is how long it took. */
 static __always_inline void connection_make_up(struct sock *sk, struct socket_owner *known)
 {
-	struct connection_end end = { .now = bpf_ktime_get_ns(), .outcome = OUTCOME_OPENED, .role = known->role };
+	struct connection_end end = {
+		.now = bpf_ktime_get_ns(), .outcome = OUTCOME_OPENED, .role = known->role, .active = true,
+	};
+	__u32 phase = known->phase;
 
+	if (!phase_advance(known, phase, PHASE_ESTABLISHED))
+		return;
 	connection_report(sk, known, &end);
-	known->since_ns = 0;
+	if (phase != PHASE_WAITING)
+		known->since_ns = 0;
 	known->error = 0;
-	known->phase = PHASE_ESTABLISHED;
 }
 
 static __always_inline void connection_ended(struct sock *sk, int oldstate)
@@ -120,17 +136,18 @@ static __always_inline void connection_ended(struct sock *sk, int oldstate)
 		.now = bpf_ktime_get_ns(),
 		.error = sk->sk_err,
 		.outcome = failed ? OUTCOME_FAILED : OUTCOME_CLOSED,
+		.state = oldstate,
 	};
 
 	if (known) {
-		if (!failed && known->phase < PHASE_ESTABLISHED)
+		if (!failed && known->phase < PHASE_FOUND)
 			connection_make_up(sk, known);
 		end.role = known->role;
 		if (!end.error && failed)
 			end.error = known->error;
 		if (known->since_ns)
 			end.duration_ns = end.now - known->since_ns;
-		known->phase = PHASE_ENDED;
+		end.active = phase_end(known);
 	}
 	if (!end.role && failed)
 		end.role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
@@ -204,6 +221,7 @@ static __always_inline void connection_last(struct sock *sk, struct socket_owner
 		.outcome = OUTCOME_CLOSED,
 		.role = known->role,
 		.error = sk->sk_err,
+		.state = traffic_ended_there(sk->__sk_common.skc_flags) ? TCP_CLOSE_WAIT : TCP_ESTABLISHED,
 	};
 
 	if (!tcp)
@@ -212,12 +230,12 @@ static __always_inline void connection_last(struct sock *sk, struct socket_owner
 		end.outcome = OUTCOME_FAILED;
 		if (!end.error)
 			end.error = known->error;
-	} else if (known->phase < PHASE_ESTABLISHED) {
+	} else if (known->phase < PHASE_FOUND) {
 		if (!tcp->rcv_nxt)
 			return;
 		connection_make_up(sk, known);
 	}
-	known->phase = PHASE_ENDED;
+	end.active = phase_end(known);
 	connection_report(sk, known, &end);
 }
 
@@ -226,7 +244,8 @@ int BPF_PROG(connection_destroyed, struct sock *sk)
 {
 	struct socket_owner *known = owner_of(sk);
 
-	if (known && known->role && known->phase != PHASE_ENDED)
+	if (known && (known->role || known->phase == PHASE_FOUND || known->phase == PHASE_ESTABLISHED) &&
+	    known->phase != PHASE_ENDED)
 		connection_last(sk, known);
 	owner_forget(sk);
 	return 0;

@@ -13,6 +13,7 @@
 #include "ring.h"
 #include "scope.h"
 #include "throttle.h"
+#include "traffic.h"
 
 enum outcome {
 	OUTCOME_OPENED = 1,
@@ -24,8 +25,10 @@ enum outcome {
 enum phase {
 	PHASE_NONE = 0,
 	PHASE_CONNECTING = 1,
-	PHASE_ESTABLISHED = 2,
-	PHASE_ENDED = 3,
+	PHASE_WAITING = 2, /* for somebody to accept it */
+	PHASE_FOUND = 3, /* established before kerntap, and not counted yet */
+	PHASE_ESTABLISHED = 4,
+	PHASE_ENDED = 5,
 };
 
 struct connection_row {
@@ -33,27 +36,57 @@ struct connection_row {
 	__s32 error;
 	__u16 port; /* of the server, where rows tell ports apart */
 	__u8 family;
-	__u8 outcome;
+	__u8 outcome; /* 0: what open connections carried */
 	__u8 role;
-	__u8 _pad[7];
+	__u8 active; /* the row's events change how many connections there are */
+	__u8 protocol;
+	__u8 _pad[5];
 };
 
-/* the overflow's kind is outcome, role, family and error in 2, 2, 1 and 8 bits; the spill's is the outcome */
-LEDGER(struct connection_row, 8192);
+/*
+ * The overflow's kind is outcome, role, family, active, error and whether it is UDP in 2, 2, 1, 1, 7 and 1 bits, the
+ * spill's the outcome.
+ */
+LEDGER(struct connection_row, 16384);
 DISTRIBUTIONS(struct connection_row, 4);
+
+/* what the amounts of a row's measures are */
+enum {
+	AMOUNT_SENT,
+	AMOUNT_RECEIVED,
+	AMOUNT_SEGMENTS_OUT,
+	AMOUNT_SEGMENTS_IN,
+};
+
+/* A walk over open connections tells what they carried: not before 5.12, which has atomic operations that fetch. */
+const volatile bool open_are_told;
 
 /* for whoever asked for it: it multiplies rows */
 const volatile bool rows_by_port;
 
+/* How a connection ended, and which end was the first to say so. */
+enum ending {
+	ENDING_FIN = 1,
+	ENDING_RESET = 2,
+	ENDING_TIMEOUT = 3,
+	ENDING_ERROR = 4,
+	ENDING_HERE = 1 << 4,
+	ENDING_THERE = 1 << 5,
+};
+
 struct connection_event {
 	struct event_header header;
 	__u64 duration_ns; /* of the connect, or of the connection; 0: not known */
+	struct traffic traffic;
 	struct endpoint local;
 	struct endpoint peer;
 	__s32 error; /* errno; 0 of a failed connect: the caller gave up */
 	__u8 outcome;
 	__u8 role;
-	__u8 _pad[2];
+	__u8 attribution;
+	__u8 ending;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 _pad[7];
 };
 
 struct {
@@ -69,7 +102,8 @@ struct connection_end {
 	__s32 error;
 	__u8 outcome;
 	__u8 role;
-	__u8 _pad[2];
+	__u8 active;
+	__u8 state; /* before it ended */
 };
 
 /* IPv4-mapped IPv6 is IPv4. */
@@ -86,13 +120,36 @@ static __always_inline __u8 connection_family(struct sock *sk)
 
 static __always_inline __u32 connection_kind(const struct connection_row *row)
 {
-	__u32 error = row->error >= 0 && row->error < 0xff ? row->error : 0xff;
+	__u32 error = row->error >= 0 && row->error < 0x7f ? row->error : 0x7f;
 
-	return (row->outcome & 3) | (row->role & 3) << 2 | (row->family == AF_INET6) << 4 | error << 5;
+	return (row->outcome & 3) | (row->role & 3) << 2 | (row->family == AF_INET6) << 4 | (row->active & 1) << 5 |
+	       error << 6 | (row->protocol == IPPROTO_UDP) << 13;
+}
+
+static __always_inline __u8 connection_ending(struct sock *sk, const struct connection_end *end)
+{
+	__u8 who, how = ENDING_FIN;
+
+	if (end->state == TCP_FIN_WAIT1 || end->state == TCP_FIN_WAIT2 || end->state == TCP_CLOSING)
+		who = ENDING_HERE;
+	else if (end->state == TCP_CLOSE_WAIT || end->state == TCP_LAST_ACK || traffic_ended_there(sk->__sk_common.skc_flags))
+		who = ENDING_THERE;
+	else
+		who = end->error ? ENDING_THERE : ENDING_HERE;
+	if (end->error == ECONNRESET || end->error == EPIPE)
+		how = ENDING_RESET;
+	else if (end->error == ETIMEDOUT)
+		return ENDING_TIMEOUT;
+	else if (end->error)
+		return ENDING_ERROR;
+	else if (end->state == TCP_ESTABLISHED || end->state == TCP_CLOSE_WAIT)
+		how = ENDING_RESET; /* with data that nobody read, or without the wish to wait */
+	return who | how;
 }
 
 static __always_inline void connection_record(struct sock *sk, struct socket_owner *known,
-					      const struct connection_end *end, __u16 local_port)
+					      const struct connection_end *end, __u16 local_port,
+					      const struct traffic *traffic)
 {
 	struct connection_event *event = ring_reserve(&events, sizeof(*event));
 
@@ -101,14 +158,95 @@ static __always_inline void connection_record(struct sock *sk, struct socket_own
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.timestamp_ns = end->now;
 	event->header.netns = netns_of_socket(sk);
-	if (known)
+	if (known) {
 		event->header.owner = known->owner;
+		event->attribution = known->attribution;
+	}
 	endpoints_of(sk, local_port, &event->local, &event->peer);
 	event->duration_ns = end->duration_ns;
 	event->error = end->error;
 	event->outcome = end->outcome;
 	event->role = end->role;
+	event->protocol = IPPROTO_TCP;
+	if (end->outcome == OUTCOME_CLOSED) {
+		event->traffic = *traffic;
+		event->ending = connection_ending(sk, end);
+	}
 	ring_submit(event);
+}
+
+/* Moves what has been counted forward, on whichever CPU that happens, and returns by how much. */
+static __always_inline __u64 traffic_advance(__u64 *told, __u64 now)
+{
+	__u64 before = *(volatile __u64 *)told;
+
+	if (now <= before)
+		return 0;
+	if (!open_are_told) {
+		*told = now;
+		return now - before;
+	}
+	if (__sync_val_compare_and_swap(told, before, now) == before)
+		return now - before;
+	/* the walk over open connections was faster; it comes here once only */
+	before = *(volatile __u64 *)told;
+	if (now <= before || __sync_val_compare_and_swap(told, before, now) != before)
+		return 0;
+	return now - before;
+}
+
+/* Counts what a connection carried since it was last told. */
+static __always_inline void traffic_tell(struct measures *measures, struct socket_owner *known, const struct traffic *now)
+{
+	__sync_fetch_and_add(&measures->amounts[AMOUNT_SENT], traffic_advance(&known->told.sent, now->sent));
+	__sync_fetch_and_add(&measures->amounts[AMOUNT_RECEIVED], traffic_advance(&known->told.received, now->received));
+	__sync_fetch_and_add(&measures->amounts[AMOUNT_SEGMENTS_OUT],
+			     traffic_advance(&known->told.segments_out, now->segments_out));
+	__sync_fetch_and_add(&measures->amounts[AMOUNT_SEGMENTS_IN],
+			     traffic_advance(&known->told.segments_in, now->segments_in));
+}
+
+/* Measures an end of a connection, or how long a connect took. */
+static __always_inline void connection_measure(struct connection_row *row, struct socket_owner *known,
+					       const struct connection_end *end, const struct traffic *traffic)
+{
+	bool lasted = end->duration_ns && !(known && known->attribution == ATTRIBUTION_HOLDER);
+	struct measures *measures;
+
+	if (!lasted && end->outcome != OUTCOME_CLOSED)
+		return;
+	measures = ledger_measures(row, end->outcome & 3);
+	if (!measures)
+		return;
+	if (lasted)
+		distribution_add(&measures->first, end->duration_ns);
+	if (end->outcome != OUTCOME_CLOSED)
+		return;
+	if (traffic->rtt_us)
+		distribution_add(&measures->second, traffic->rtt_us * 1000ULL);
+	if (known)
+		traffic_tell(measures, known, traffic);
+}
+
+/* Whether it was this CPU that brought a connection on: the walk over open ones may look at it, too. */
+static __always_inline bool phase_advance(struct socket_owner *known, __u32 from, __u32 to)
+{
+	if (open_are_told)
+		return __sync_val_compare_and_swap(&known->phase, from, to) == from;
+	known->phase = to;
+	return true;
+}
+
+/* Ends what is counted of a connection. Whether it was one of the open ones. */
+static __always_inline bool phase_end(struct socket_owner *known)
+{
+	__u32 before = known->phase;
+
+	if (open_are_told)
+		before = __sync_lock_test_and_set(&known->phase, PHASE_ENDED);
+	else
+		known->phase = PHASE_ENDED;
+	return before == PHASE_ESTABLISHED;
 }
 
 /* Counts what happened, measures how long it took and, within the throttle, records it. */
@@ -118,6 +256,7 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	__u16 local_port = tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0;
 	__u32 netns = netns_of_socket(sk);
 	struct connection_row row = {};
+	struct traffic traffic = {};
 
 	if ((known && known->own) || !in_scope(netns) || talks_to_self(netns, sk)) {
 		ledger_count(filtered);
@@ -132,15 +271,18 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	row.family = connection_family(sk);
 	row.outcome = end->outcome;
 	row.role = end->role;
+	row.active = end->active;
+	row.protocol = IPPROTO_TCP;
 	if (rows_by_port)
 		row.port = end->role == ROLE_CLIENT ? bpf_ntohs(sk->__sk_common.skc_dport) : local_port;
-	if (end->duration_ns)
-		ledger_measure(&row, end->duration_ns, end->outcome & 3);
+	if (end->outcome == OUTCOME_CLOSED && tcp)
+		traffic_read(&traffic, tcp, end->role == ROLE_CLIENT, end->state);
+	connection_measure(&row, known, end, &traffic);
 	if (known && end->role == ROLE_CLIENT && end->outcome != OUTCOME_CLOSED)
 		ledger_charge(&known->owner, 0, 0);
 	ledger_tally(&row, connection_kind(&row));
 	if (ledger_admits(&row))
-		connection_record(sk, known, end, local_port);
+		connection_record(sk, known, end, local_port, &traffic);
 	return 0;
 }
 

@@ -101,14 +101,29 @@ static __always_inline bool older_is_wanted(const struct older *older)
 	       (older->family == AF_INET || older->family == AF_INET6) && older->state != TCP_CLOSE;
 }
 
+/* What was carried before is not this program's to count. */
+static __always_inline void older_told(struct socket_owner *new, __u64 address)
+{
+	struct traffic traffic = {};
+
+	if (new->phase != PHASE_FOUND || !memory_readable())
+		return;
+	traffic_read_at(&traffic, address, false, TCP_ESTABLISHED);
+	new->told.sent = traffic.sent;
+	new->told.received = traffic.received;
+	new->told.segments_out = traffic.segments_out;
+	new->told.segments_in = traffic.segments_in;
+}
+
 /* Keeps an owner, or what it has in common with the one who is known. */
-static __always_inline void older_keep(__u64 address, const struct socket_owner *new)
+static __always_inline void older_keep(__u64 address, struct socket_owner *new)
 {
 	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
 
-	if (!known)
+	if (!known) {
+		older_told(new, address);
 		bpf_map_update_elem(&owners, &address, new, BPF_NOEXIST);
-	else if (known->attribution == ATTRIBUTION_HOLDER)
+	} else if (known->attribution == ATTRIBUTION_HOLDER)
 		owner_share(&known->owner, &new->owner);
 	if (new->role == ROLE_SERVER)
 		listeners_without_storage = 1;
@@ -127,11 +142,12 @@ static __always_inline void older_keep_listener(struct sock *sk, struct socket_o
 SEC("iter/task_file")
 int connection_older(struct bpf_iter__task_file *ctx)
 {
-	struct socket_owner new = { .attribution = ATTRIBUTION_HOLDER, .phase = PHASE_ESTABLISHED };
+	struct socket_owner new = { .attribution = ATTRIBUTION_HOLDER, .phase = PHASE_FOUND };
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct older older = {};
 	struct sock *sk;
+	__u64 address;
 
 	if (!task || !file)
 		return 0;
@@ -143,6 +159,7 @@ int connection_older(struct bpf_iter__task_file *ctx)
 		return 0;
 	owner_set(&new.owner, task);
 	new.own = self_tgid && new.owner.pid == self_tgid;
+	new.since_ns = bpf_ktime_get_ns();
 	if (older.state == TCP_LISTEN) {
 		new.role = ROLE_SERVER;
 		new.phase = PHASE_NONE;
@@ -151,9 +168,9 @@ int connection_older(struct bpf_iter__task_file *ctx)
 		new.phase = PHASE_CONNECTING;
 	}
 	if (older.protocol == IPPROTO_MPTCP) {
-		sk = connection_subflow(sk);
-		if (sk)
-			older_keep((__u64)sk, &new);
+		address = (__u64)connection_subflow(sk);
+		if (address)
+			older_keep(address, &new);
 	} else if (older.state == TCP_LISTEN && sockets_have_storage) {
 		older_keep_listener(sk, &new);
 	} else {

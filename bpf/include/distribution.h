@@ -21,31 +21,40 @@ enum {
 
 struct distribution {
 	__u64 sum_ns;
-	__u64 slots[DISTRIBUTION_SLOTS];
+	__u32 slots[DISTRIBUTION_SLOTS];
+};
+
+enum { AMOUNTS = 4 };
+
+/* What a row measures beside its count: two kinds of durations, and what adds up, as the program likes. */
+struct measures {
+	struct distribution first;
+	struct distribution second;
+	__u64 amounts[AMOUNTS];
 };
 
 /* ascending; bucket n ends at bound n */
 const volatile __u64 distribution_bounds[DISTRIBUTION_BOUNDS] = { 0 };
 
 /* for rows that are new */
-const struct distribution distribution_none = {};
+const struct measures measures_none = {};
 
 /*
- * Declares the distributions of a program by the key of its ledger's rows, and how many of them the spill tells apart:
- * what has no room elsewhere is added there, as in overflow.
+ * Declares the measures of a program by the key of its ledger's rows, and how many of them the spill tells apart: what
+ * has no room elsewhere is added there, as in overflow.
  */
 #define DISTRIBUTIONS(row_type, kinds)                                                                                 \
 	struct {                                                                                                       \
 		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
 		__uint(max_entries, 256);                                                                              \
 		__type(key, row_type);                                                                                 \
-		__type(value, struct distribution);                                                                    \
+		__type(value, struct measures);                                                                        \
 	} distributions_0 SEC(".maps"), distributions_1 SEC(".maps");                                                  \
 	struct {                                                                                                       \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                      \
 		__uint(max_entries, kinds);                                                                            \
 		__type(key, __u32);                                                                                    \
-		__type(value, struct distribution);                                                                    \
+		__type(value, struct measures);                                                                        \
 	} spill SEC(".maps")
 
 /* The number of bounds that lie below a value. Verified by itself, not again for each of its results: it is global. */
@@ -59,40 +68,38 @@ __noinline __u32 distribution_slot(__u64 value)
 	return below;
 }
 
-static __always_inline void distribution_add(struct distribution *distribution, __u32 slot, __u64 value)
+static __always_inline void distribution_add(struct distribution *distribution, __u64 value)
 {
+	__u32 slot = distribution_slot(value);
+
 	if (slot >= DISTRIBUTION_SLOTS)
 		slot = DISTRIBUTION_SLOTS - 1;
 	__sync_fetch_and_add(&distribution->sum_ns, value);
 	__sync_fetch_and_add(&distribution->slots[slot], 1);
 }
 
-static __always_inline bool distributions_add(void *distributions, const void *row, __u32 slot, __u64 value)
+static __always_inline struct measures *measures_find(void *measures, const void *row)
 {
-	struct distribution *distribution = bpf_map_lookup_elem(distributions, row);
+	struct measures *found = bpf_map_lookup_elem(measures, row);
 
-	if (!distribution) {
-		bpf_map_update_elem(distributions, row, &distribution_none, BPF_NOEXIST);
-		distribution = bpf_map_lookup_elem(distributions, row);
-		if (!distribution)
-			return false;
+	if (!found) {
+		bpf_map_update_elem(measures, row, &measures_none, BPF_NOEXIST);
+		found = bpf_map_lookup_elem(measures, row);
 	}
-	distribution_add(distribution, slot, value);
-	return true;
+	return found;
 }
 
-#define ledger_measure(row, duration, kind)                                                                            \
+/* Where what a row measures is added. Without room for it that is the spill of its kind, which is counted. */
+#define ledger_measures(row, kind)                                                                                     \
 	({                                                                                                             \
-		__u64 _value = (duration);                                                                             \
-		__u32 _slot = distribution_slot(_value);                                                               \
-		if (ledger_half ? !distributions_add(&distributions_1, row, _slot, _value)                             \
-				: !distributions_add(&distributions_0, row, _slot, _value)) {                          \
+		struct measures *_found =                                                                              \
+			ledger_half ? measures_find(&distributions_1, row) : measures_find(&distributions_0, row);     \
+		if (!_found) {                                                                                         \
 			__u32 _kind = (kind);                                                                          \
-			struct distribution *_spill = bpf_map_lookup_elem(&spill, &_kind);                             \
-			if (_spill)                                                                                    \
-				distribution_add(_spill, _slot, _value);                                               \
+			_found = bpf_map_lookup_elem(&spill, &_kind);                                                  \
 			ledger_count(spilled);                                                                         \
 		}                                                                                                      \
+		_found;                                                                                                \
 	})
 
 #endif /* KERNTAP_DISTRIBUTION_H */

@@ -57,7 +57,10 @@ enum {
 	IPPROTO_SCTP = 132,
 	IPPROTO_UDPLITE = 136,
 	IPPROTO_MPTCP = 262,
+	EPIPE = 32,
 	EADDRNOTAVAIL = 99,
+	ECONNRESET = 104,
+	ETIMEDOUT = 110,
 	PF_KTHREAD = 0x00200000, /* include/linux/sched.h */
 };
 
@@ -114,6 +117,7 @@ struct sock_common {
 	__be16 skc_dport;
 	__u16 skc_num;
 	__u16 skc_family;
+	unsigned long skc_flags;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
@@ -136,7 +140,13 @@ struct sock {
 	int sk_err_soft;
 };
 
+/* include/net/sock.h; relocated */
+enum sock_flags {
+	SOCK_DONE = 1,
+};
+
 struct inet_sock {
+	struct sock sk;
 	__be16 inet_sport;
 };
 
@@ -147,11 +157,24 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 rcv_nxt;
+	__u32 snd_una;
+	__u32 write_seq;
+	__u64 bytes_acked;
+	__u64 bytes_received;
+	__u32 segs_out;
+	__u32 segs_in;
+	__u32 total_retrans;
+	__u32 srtt_us; /* times eight */
+	bool is_mptcp;
 	struct list_head tsorted_sent_queue;
 };
 
 struct request_sock {
 	struct sock_common __req_common;
+};
+
+struct bpf_iter__bpf_map_elem {
+	void *key;
 };
 
 struct mptcp_sock {

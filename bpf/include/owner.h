@@ -30,18 +30,31 @@ enum role {
 enum attribution {
 	ATTRIBUTION_CALLER = 0,	  /* it called connect or listen itself */
 	ATTRIBUTION_LISTENER = 1, /* it owns the listener that the connection came to */
-	ATTRIBUTION_HOLDER = 2,	  /* it alone had the socket open when kerntap started */
+	ATTRIBUTION_HOLDER = 2,	  /* it had the socket open when kerntap started */
+	ATTRIBUTION_ACCEPTOR = 3, /* it accepted the connection */
+};
+
+/* What has been counted of what a connection carried. */
+struct traffic_told {
+	__u64 sent;
+	__u64 received;
+	__u64 segments_out;
+	__u64 segments_in;
 };
 
 struct socket_owner {
 	struct owner owner;
 	__u64 cookie;	/* of the socket; 0 until an accepted one has one */
-	__u64 since_ns; /* connect called or connection established; 0: before kerntap */
-	__s32 error;	/* errno that the kernel told the process, which takes it away from the socket */
+	__u64 since_ns;	   /* connect called, connection established, or found */
+	__u64 attempt_ns;  /* connect last sent something */
+	__u64 answered_ns; /* the attempt whose outcome connect last returned */
+	struct traffic_told told;
+	__s32 error; /* errno that the kernel told the process, which takes it away from the socket */
+	__u32 phase; /* how much of the connection's life has been counted, see connection_event.h */
 	__u8 role;
-	__u8 own;   /* kerntap's own socket */
-	__u8 phase; /* how much of the connection's life has been counted, see connection_event.h */
+	__u8 own; /* kerntap's own socket */
 	__u8 attribution;
+	__u8 _pad[5];
 };
 
 /* By the address of the socket. */

@@ -60,7 +60,7 @@ func BenchmarkDrainFullLedger(b *testing.B) {
 				fill(b, o.ledger.rows[i].m, perCPU(cpus))
 				fill(b, o.ledger.processes[i].m, []uint64{1})
 				if o.ledger.spill != nil {
-					fill(b, o.ledger.distributions[i].m, make([]wireDistribution, 1))
+					fill(b, o.ledger.distributions[i].m, make([]wireMeasures, 1))
 				}
 				pending := newPendingTallies(&Spec{}, session)
 				b.StartTimer()
@@ -134,9 +134,9 @@ func drainMaps[V any](b *testing.B, spec *ebpf.CollectionSpec, rowsSpec *ebpf.Ma
 	defer session.Close()
 	rows := madeHalf[V](b, rowsSpec)
 	processes := madeHalf[uint64](b, spec.Maps[processesMap+"0"])
-	var distributions *half[wireDistribution]
+	var distributions *half[wireMeasures]
 	if made := spec.Maps[distributionsMap+"0"]; made != nil {
-		distributions = madeHalf[wireDistribution](b, made)
+		distributions = madeHalf[wireMeasures](b, made)
 	}
 	values := make([]V, rows.each)
 	for i := range values {
@@ -147,7 +147,7 @@ func drainMaps[V any](b *testing.B, spec *ebpf.CollectionSpec, rowsSpec *ebpf.Ma
 		fill(b, rows.m, values)
 		fill(b, processes.m, []uint64{1})
 		if distributions != nil {
-			fill(b, distributions.m, make([]wireDistribution, 1))
+			fill(b, distributions.m, make([]wireMeasures, 1))
 		}
 		pending := newPendingTallies(&Spec{}, session)
 		b.StartTimer()
@@ -158,7 +158,7 @@ func drainMaps[V any](b *testing.B, spec *ebpf.CollectionSpec, rowsSpec *ebpf.Ma
 			b.Fatal(err)
 		}
 		if distributions != nil {
-			if err := distributions.drain(pending.addDistribution); err != nil {
+			if err := distributions.drain(pending.addMeasures); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -60,6 +60,9 @@ func (p *Program) drainLast(o *object, pending *pendingTallies) {
 }
 
 func (p *Program) drain(o *object, pending *pendingTallies) error {
+	if err := o.iterators.turn(); err != nil {
+		p.log().Warn("cannot walk what is open; it is told when it ends", "error", err)
+	}
 	err := o.ledger.drain(pending)
 	if err != nil {
 		p.log().Warn("cannot drain the ledger; what it holds goes with the next drain", "error", err)

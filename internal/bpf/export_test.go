@@ -8,13 +8,13 @@ const (
 
 // The wire types that are not generated.
 type (
-	WireOutcomes     = wireOutcomes
-	WireDistribution = wireDistribution
-	WireCgroupNames  = wireCgroupNames
-	WireRowOwner     = wireRowOwner
-	WireTally        = wireTally
-	WireProcessRow   = wireProcessRow
-	WireAllowance    = wireAllowance
+	WireOutcomes    = wireOutcomes
+	WireMeasures    = wireMeasures
+	WireCgroupNames = wireCgroupNames
+	WireRowOwner    = wireRowOwner
+	WireTally       = wireTally
+	WireProcessRow  = wireProcessRow
+	WireAllowance   = wireAllowance
 )
 
 // Decoder returns what the program's reader does to each sample.

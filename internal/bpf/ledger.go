@@ -28,12 +28,12 @@ type ledger struct {
 	rows          [2]*half[wireTally]
 	runs          *runs // nil in programs that keep no row at hand
 	processes     [2]*half[uint64]
-	distributions [2]*half[wireDistribution] // nil in programs that measure nothing
+	distributions [2]*half[wireMeasures] // nil in programs that measure nothing
 	allowances    *ebpf.Map
 	outcomes      *ebpf.Map
 	overflow      *growing[wireTally]
-	spill         *growing[wireDistribution] // as distributions
-	last          wireOutcomes               // at the last drain
+	spill         *growing[wireMeasures] // as distributions
+	last          wireOutcomes           // at the last drain
 }
 
 func newLedger(session *Session, c *ebpf.Collection) (*ledger, error) {
@@ -48,13 +48,13 @@ func newLedger(session *Session, c *ebpf.Collection) (*ledger, error) {
 		l.rows[i], errs[i] = openHalf[wireTally](c, rowsMap, i)
 		l.processes[i], errs[2+i] = openHalf[uint64](c, processesMap, i)
 		if c.Maps[spillMap] != nil {
-			l.distributions[i], errs[4+i] = openHalf[wireDistribution](c, distributionsMap, i)
+			l.distributions[i], errs[4+i] = openHalf[wireMeasures](c, distributionsMap, i)
 		}
 	}
 	l.runs, errs[6] = newRuns(c.Maps[runsMap])
 	l.overflow = newGrowing[wireTally](c.Maps[overflowMap])
 	if spill := c.Maps[spillMap]; spill != nil {
-		l.spill = newGrowing[wireDistribution](spill)
+		l.spill = newGrowing[wireMeasures](spill)
 	}
 	return l, errors.Join(errs[:]...)
 }
@@ -99,7 +99,7 @@ func (l *ledger) drain(where *pendingTallies) error {
 		errs = append(errs, l.runs.drain(i, where.addRow))
 	}
 	if l.spill != nil {
-		errs = append(errs, l.distributions[i].drain(where.addDistribution))
+		errs = append(errs, l.distributions[i].drain(where.addMeasures))
 	}
 	errs = append(errs, l.drainOverflow(where))
 	return errors.Join(errs...)

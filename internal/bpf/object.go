@@ -20,7 +20,7 @@ type object struct {
 	collection *ebpf.Collection
 	reader     *ringbuf.Reader
 	ledger     *ledger
-	iterators  []*ebpf.Program
+	iterators  iterators
 
 	shrunk bool // its maps are smaller than they should be
 
@@ -47,7 +47,7 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	if err != nil {
 		return nil, verifierWords(err)
 	}
-	o := &object{collection: collection, hooks: hooks, shrunk: shrunk, iterators: iteratorsOf(spec, collection)}
+	o := &object{collection: collection, hooks: hooks, shrunk: shrunk, iterators: newIterators(spec, collection)}
 	if collection.Maps[eventsMap] == nil || collection.Maps[outcomesMap] == nil {
 		o.close()
 		return nil, fmt.Errorf("object lacks map %s or %s", eventsMap, outcomesMap)
@@ -104,7 +104,7 @@ func (o *object) attach() error {
 		o.links = append(o.links, l)
 		hook.Attached = true
 	}
-	if err := walk(o.iterators); err != nil {
+	if err := o.iterators.start(); err != nil {
 		return errors.Join(err, o.detachLocked())
 	}
 	return nil
@@ -140,7 +140,7 @@ func (o *object) currentHooks() []Hook {
 
 // close detaches and releases everything.
 func (o *object) close() error {
-	errs := []error{o.detach()}
+	errs := []error{o.detach(), o.iterators.close()}
 	if o.reader != nil {
 		errs = append(errs, o.reader.Close())
 	}

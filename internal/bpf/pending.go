@@ -33,9 +33,10 @@ const maxPending = 65536
 
 // pendingRow is what one row has counted since it was last handed on.
 type pendingRow struct {
-	count, sum   uint64
-	distribution *telemetry.Distribution
-	from         time.Time
+	count, sum    uint64
+	distributions [2]*telemetry.Distribution
+	amounts       [amounts]uint64
+	from          time.Time
 }
 
 type pendingProcess struct {
@@ -83,12 +84,21 @@ func (p *pendingTallies) addRow(key []byte, perCPU []wireTally) {
 	}
 }
 
-func (p *pendingTallies) addDistribution(key []byte, values []wireDistribution) {
+func (p *pendingTallies) addMeasures(key []byte, values []wireMeasures) {
 	row := p.row(key)
-	if row.distribution == nil {
-		row.distribution = new(telemetry.Distribution)
+	for i := range row.distributions {
+		measured := &values[0].Durations[i]
+		if measured.empty() {
+			continue
+		}
+		if row.distributions[i] == nil {
+			row.distributions[i] = new(telemetry.Distribution)
+		}
+		measured.addTo(row.distributions[i])
 	}
-	values[0].addTo(row.distribution)
+	for i, amount := range values[0].Amounts {
+		row.amounts[i] += amount
+	}
 }
 
 func (p *pendingTallies) addProcess(key []byte, values []uint64) {
@@ -118,14 +128,9 @@ func (p *pendingTallies) addOverflow(kind uint32, before, now *wireTally) {
 	}
 }
 
-func (p *pendingTallies) addSpill(kind uint32, before, now *wireDistribution) {
-	more, any := wireDistribution{SumNs: now.SumNs - before.SumNs}, false
-	for slot := range now.Slots {
-		more.Slots[slot] = now.Slots[slot] - before.Slots[slot]
-		any = any || more.Slots[slot] > 0
-	}
-	if any {
-		p.addDistribution(p.spec.SpillKind(kind), []wireDistribution{more})
+func (p *pendingTallies) addSpill(kind uint32, before, now *wireMeasures) {
+	if more, any := now.since(before); any {
+		p.addMeasures(p.spec.SpillKind(kind), []wireMeasures{more})
 	}
 }
 
@@ -182,7 +187,10 @@ func (p *pendingTallies) rowTally(key string, pending *pendingRow) RowTally {
 	base.Command = p.headers.commands.of(who.Command, who.Command[:])
 	base.Executable = p.headers.executables.of(who.Executable, who.Executable[:])
 	base.Workload = p.session.RowsBy.only(p.headers.identity(who.CgroupID))
-	return RowTally{BaseEvent: base, N: pending.count, Sum: pending.sum, Distribution: pending.distribution, From: pending.from}
+	return RowTally{
+		BaseEvent: base, N: pending.count, Sum: pending.sum, From: pending.from,
+		Distribution: pending.distributions[0], Second: pending.distributions[1], Amounts: pending.amounts,
+	}
 }
 
 // processEvent returns nil for what does not count in summaries.

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"testing"
@@ -68,7 +69,9 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	p.begin()
 	began := p.from
 	p.addRow(keyOf("curl", 1), []wireTally{{Count: 2, Sum: 20}, {Count: 1, Sum: 10}})
-	p.addDistribution(keyOf("curl", 1), []wireDistribution{{SumNs: 5e8, Slots: [distributionSlots]uint64{3: 2}}})
+	p.addMeasures(keyOf("curl", 1), []wireMeasures{{
+		Durations: [2]wireDistribution{{SumNs: 5e8, Slots: [distributionSlots]uint32{3: 2}}}, Amounts: [amounts]uint64{4},
+	}})
 	p.addProcess(processOf("curl", 7, 0), []uint64{3})
 	if left, unreadable, err := p.handOn((&taker{}).take); left != 3 || unreadable != 0 || err != nil {
 		t.Errorf("%d left, %d unreadable, %v, want 3 left", left, unreadable, err)
@@ -76,7 +79,13 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	p.turning()
 	p.begin()
 	p.addRow(keyOf("curl", 1), []wireTally{{Count: 4, Sum: 1}})
-	p.addDistribution(keyOf("curl", 1), []wireDistribution{{SumNs: 5e8, Slots: [distributionSlots]uint64{0: 1, 3: 1, distributionSlots - 1: 1}}})
+	p.addMeasures(keyOf("curl", 1), []wireMeasures{{
+		Durations: [2]wireDistribution{
+			{SumNs: 5e8, Slots: [distributionSlots]uint32{0: 1, 3: 1, distributionSlots - 1: 1}},
+			{SumNs: 1e9, Slots: [distributionSlots]uint32{2: 1}},
+		},
+		Amounts: [amounts]uint64{1, amounts - 1: 2},
+	}})
 	p.addProcess(processOf("curl", 7, 0), []uint64{4})
 	to := &taker{room: 10}
 	if left, _, _ := p.handOn(to.take); left != 0 || len(to.taken) != 2 {
@@ -94,6 +103,9 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	if row.Distribution == nil || *row.Distribution != want {
 		t.Errorf("distribution %+v", row.Distribution)
 	}
+	if row.Second == nil || row.Second.Count != 1 || row.Second.Sum != 1 || row.Amounts != [amounts]uint64{5, amounts - 1: 2} {
+		t.Errorf("second distribution %+v, amounts %v", row.Second, row.Amounts)
+	}
 	if left, _, _ := p.handOn(to.take); left != 0 || len(to.taken) != 2 {
 		t.Errorf("it was handed on twice: %+v", to.taken)
 	}
@@ -108,8 +120,12 @@ func TestTheOverflowIsToldByItsGrowth(t *testing.T) {
 	p.begin()
 	p.addOverflow(3, &wireTally{Count: 5, Sum: 50}, &wireTally{Count: 7, Sum: 80})
 	p.addOverflow(4, &wireTally{Count: 5}, &wireTally{Count: 5})
-	p.addSpill(3, &wireDistribution{SumNs: 1e9, Slots: [distributionSlots]uint64{1: 1}},
-		&wireDistribution{SumNs: 3e9, Slots: [distributionSlots]uint64{1: 2}})
+	before := &wireMeasures{Amounts: [amounts]uint64{7}}
+	before.Durations[0] = wireDistribution{SumNs: 1e9, Slots: [distributionSlots]uint32{1: math.MaxUint32}}
+	now := &wireMeasures{Amounts: [amounts]uint64{9}}
+	now.Durations[0] = wireDistribution{SumNs: 3e9} // the count has wrapped around
+	p.addSpill(3, before, now)
+	p.addSpill(4, now, now)
 	p.addLack(2, 1)
 	to := &taker{room: 10}
 	p.handOn(to.take)
@@ -120,7 +136,7 @@ func TestTheOverflowIsToldByItsGrowth(t *testing.T) {
 		t.Errorf("lack %+v", l)
 	}
 	if row := to.taken[1].(*told); row.N != 2 || row.Sum != 30 || row.last != 3 || row.Command != "" ||
-		row.Distribution.Count != 1 || row.Distribution.Sum != 2 {
+		row.Distribution.Count != 1 || row.Distribution.Sum != 2 || row.Amounts[0] != 2 || row.Second != nil {
 		t.Errorf("row %+v, %+v", row, row.Distribution)
 	}
 }

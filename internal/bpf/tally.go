@@ -6,14 +6,20 @@ import (
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
+// amounts is AMOUNTS of bpf/include/distribution.h.
+const amounts = 4
+
 // RowTally is an event that says how many there were since it was last asked, of one row of a program's ledger. It is never
 // kept and never exported as a record. Programs embed it in what their rows become.
 type RowTally struct {
 	BaseEvent
 	// N is how many events the row counted, Sum the sum of what they measure.
 	N, Sum uint64
-	// Distribution holds the durations that were measured, nil where none were. Their number may differ from N.
-	Distribution *telemetry.Distribution
+	// Distribution and Second hold the durations of two kinds that were measured, nil where none were. Their number may
+	// differ from N.
+	Distribution, Second *telemetry.Distribution
+	// Amounts are what else the row's events add up, as the program likes.
+	Amounts [amounts]uint64
 	// From is when the counting began; it ended at GetWallClockTime.
 	From time.Time
 }

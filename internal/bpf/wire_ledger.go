@@ -40,19 +40,45 @@ const distributionSlots = telemetry.BucketCount + 2
 // wireDistribution is struct distribution of bpf/include/distribution.h.
 type wireDistribution struct {
 	SumNs uint64
-	Slots [distributionSlots]uint64
+	Slots [distributionSlots]uint32
 }
+
+// wireMeasures is struct measures of bpf/include/distribution.h.
+type wireMeasures struct {
+	Durations [2]wireDistribution
+	Amounts   [amounts]uint64
+}
+
+// since returns what was added to measures that only grow; their counts may have wrapped around.
+func (w *wireMeasures) since(before *wireMeasures) (more wireMeasures, any bool) {
+	for i := range w.Durations {
+		now, then, d := &w.Durations[i], &before.Durations[i], &more.Durations[i]
+		d.SumNs = now.SumNs - then.SumNs
+		for slot := range now.Slots {
+			d.Slots[slot] = now.Slots[slot] - then.Slots[slot]
+			any = any || d.Slots[slot] > 0
+		}
+	}
+	for i := range w.Amounts {
+		more.Amounts[i] = w.Amounts[i] - before.Amounts[i]
+		any = any || more.Amounts[i] > 0
+	}
+	return more, any
+}
+
+// empty tells whether nothing was measured.
+func (w *wireDistribution) empty() bool { return w.Slots == [distributionSlots]uint32{} }
 
 // addTo adds the distribution, of durations, to one in seconds.
 func (w *wireDistribution) addTo(d *telemetry.Distribution) {
 	d.Sum += float64(w.SumNs) / 1e9
 	for slot, n := range w.Slots {
-		d.Count += n
+		d.Count += uint64(n)
 		switch {
 		case slot == 0:
-			d.Zero += n
+			d.Zero += uint64(n)
 		default: // what lies above the last bound counts in the last bucket
-			d.Buckets[min(slot-1, telemetry.BucketCount-1)] += n
+			d.Buckets[min(slot-1, telemetry.BucketCount-1)] += uint64(n)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/link"
 )
 
 // takesArguments returns nil if a tracepoint hands out at least so many arguments.
@@ -21,6 +22,27 @@ func takesArguments(types *btf.Spec, tracepoint string, least int) error {
 		return fmt.Errorf("the tracepoint %s has %d arguments, not %d: %w", tracepoint, arguments, least, ErrLacking)
 	}
 	return nil
+}
+
+// takesTrampoline returns nil if programs can be attached to the end of a function (fexit): not every kernel allows it,
+// and not every function.
+func takesTrampoline(types *btf.Spec, function string) error {
+	if !HasFunction(types, function) {
+		return fmt.Errorf("function %s: %w", function, ErrLacking)
+	}
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "probe_return", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFExit, AttachTo: function,
+		License: "Dual BSD/GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
+	if err != nil {
+		return fmt.Errorf("load a program on the return of %s: %w", function, err)
+	}
+	defer program.Close()
+	attached, err := link.AttachTracing(link.TracingOptions{Program: program})
+	if err != nil {
+		return fmt.Errorf("attach a program to the return of %s: %w", function, err)
+	}
+	return attached.Close()
 }
 
 // takesHelper returns nil if programs of a type may call a helper.
@@ -75,4 +97,13 @@ func symbolsShown(path string) error {
 		return fmt.Errorf("read kernel symbols %s: %w", path, err)
 	}
 	return fmt.Errorf("no symbols of code in %s", path)
+}
+
+// tellsOpen returns nil if programs can walk open connections and count what they carry without counting it twice: with
+// atomic operations that fetch, which came with the socket's cookie in 5.12, and where they may read memory.
+func tellsOpen(types *btf.Spec) error {
+	if !HasFunction(types, "bpf_get_socket_ptr_cookie") {
+		return fmt.Errorf("atomic operations that fetch: %w", ErrLacking)
+	}
+	return readsMemory(types, asm.FnProbeReadKernel)
 }

@@ -42,6 +42,14 @@ var (
 		func(types *btf.Spec) error { return takesArguments(types, "tcp_send_reset", 3) }}
 	ListenOverflows = Reduction{"listen_overflows", "the count of full queues of TCP listeners", "",
 		func(types *btf.Spec) error { return namesReason(types, "TCP_LISTEN_OVERFLOW") }}
+	InstantConnects = Reduction{"instant_connects", "TCP connects that fail before anything is sent, and UDP's",
+		"use a kernel that lets programs attach to functions (fexit)",
+		func(types *btf.Spec) error { return takesTrampoline(types, "tcp_v4_connect") }}
+	Acceptors = Reduction{"acceptors", "who accepted a connection, if that is not who listens",
+		"use a kernel that lets programs attach to functions (fentry)",
+		func(types *btf.Spec) error { return takesTrampoline(types, "security_sock_graft") }}
+	OpenConnections = Reduction{"open_connections", "what connections carry before they end", "",
+		tellsOpen}
 	DropLocations = Reduction{"drop_locations", "the names of drop locations",
 		"add the capability SYSLOG (and kernel.kptr_restrict below 2)",
 		func(*btf.Spec) error { return symbolsShown(symbolsPath) }}

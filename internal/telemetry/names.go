@@ -42,6 +42,16 @@ const (
 	Destination  = "kerntap.destination"
 	MetricName   = "kerntap.metric.name"
 	Reduction    = "kerntap.reduction"
+
+	TCPSent             = "kerntap.tcp.sent"
+	TCPReceived         = "kerntap.tcp.received"
+	TCPSegmentsSent     = "kerntap.tcp.segments.sent"
+	TCPSegmentsReceived = "kerntap.tcp.segments.received"
+	TCPRetransmitted    = "kerntap.tcp.segments.retransmitted"
+	TCPRoundTrip        = "kerntap.tcp.round_trip"
+	TCPEnding           = "kerntap.tcp.ending"
+	TCPEndedBy          = "kerntap.tcp.ended_by"
+	DurationMinimum     = "kerntap.minimum_duration"
 )
 
 // Values that more than one program uses.
@@ -75,8 +85,14 @@ const (
 	OutcomeExported    = "exported"
 	OutcomeFailed      = "failed"
 
-	// AttributionListener says that the process of an accepted connection is the one that listens.
+	// Values of kerntap.attribution: the process of an accepted connection is the one that listens; the process had the
+	// socket open when kerntap started.
 	AttributionListener = "listener"
+	AttributionHolder   = "holder"
+
+	// Values of kerntap.tcp.ended_by.
+	Local  = "local"
+	Remote = "remote"
 )
 
 // Event names of log records.
@@ -88,6 +104,8 @@ const (
 
 	EventTCPRetransmitted = "kerntap.tcp.retransmitted"
 	EventTCPReset         = "kerntap.tcp.reset"
+	EventUDPOpened        = "kerntap.udp.connection.opened"
+	EventUDPFailed        = "kerntap.udp.connection.failed"
 )
 
 // Metrics of the observed workloads and of kerntap itself.
@@ -104,6 +122,16 @@ var (
 		"TCP resets that were sent and received.", Counter}
 	TCPListenOverflows = Metric{"kerntap.tcp.listen.overflows", "{packet}",
 		"Packets that a TCP listener could not take because its queue was full.", Counter}
+	TCPActive = Metric{"kerntap.tcp.active_connections", "{connection}",
+		"TCP connections that are established.", UpDownCounter}
+	TCPRTT = Metric{"kerntap.tcp.rtt", "s",
+		"Smoothed round-trip time of TCP connections, at their end and while they are used.", Histogram}
+	TCPIO = Metric{"kerntap.tcp.io", "By",
+		"Payload of TCP connections: acknowledged by the other end, or received.", Counter}
+	TCPSegments = Metric{"kerntap.tcp.segments", "{segment}",
+		"Segments of TCP connections.", Counter}
+	UDPConnections = Metric{"kerntap.udp.connections", "{connection}",
+		"Connects of UDP sockets by outcome.", Counter}
 	PacketDrops = Metric{"kerntap.packet.drops", "{packet}",
 		"Packets that the kernel dropped, by reason.", Counter}
 	PacketDropIO = Metric{"kerntap.packet.drop.io", "By",

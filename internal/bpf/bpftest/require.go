@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
 
 	"github.com/kerntap/kerntap/internal/kernel"
@@ -26,6 +27,20 @@ func Require(t testing.TB) {
 	}
 	if err := features.HaveMapType(ebpf.RingBuf); err != nil {
 		missing(t, "needs CAP_BPF and CAP_PERFMON: "+err.Error())
+	}
+}
+
+// RequireFeature skips the test where the running kernel does not give what a reduction is about. That is not for want of
+// privileges: Require is to be called before.
+func RequireFeature(t testing.TB, feature kernel.Reduction) {
+	t.Helper()
+	Require(t)
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lost := feature.Lost(types); lost != nil {
+		t.Skipf("this kernel does not give %s: %v", feature.Loses, lost)
 	}
 }
 

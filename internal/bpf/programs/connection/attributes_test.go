@@ -37,6 +37,17 @@ var endsV6 = []string{
 
 var ofCurl = []string{`kerntap.command="curl"`, "process.pid=1234", "process.vpid=1", `process.executable.name="curl"`}
 
+func carrying(e *Event) {
+	e.Traffic = Traffic{Sent: 5, Received: 7, SegmentsSent: 4, SegmentsReceived: 3, Retransmitted: 1, RoundTrip: 2e6}
+	e.Ending = EndingFIN | endingThere
+}
+
+func byAccept(e *Event) { e.Attribution = ByAccept }
+
+func byHolder(e *Event) { e.Attribution = ByHolder }
+
+func unsent(e *Event) { e.Local = noEndpoint }
+
 func TestAttributesHoldWhatIsKnownAndNothingElse(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -60,6 +71,19 @@ func TestAttributesHoldWhatIsKnownAndNothingElse(t *testing.T) {
 			{`kerntap.tcp.role="server"`}}},
 		{"client of the kernel", with(with(event(RoleClient, OutcomeOpened, 0), untimed), ofTheKernel), [][]string{endsV4,
 			{`kerntap.command="kernel"`, `kerntap.tcp.role="client"`}}},
+		{"client closed, with what it carried", with(event(RoleClient, OutcomeClosed, 0), carrying), [][]string{endsV4, ofCurl,
+			{`kerntap.tcp.role="client"`, "kerntap.duration=0.0015", "kerntap.tcp.sent=5", "kerntap.tcp.received=7",
+				"kerntap.tcp.segments.sent=4", "kerntap.tcp.segments.received=3", "kerntap.tcp.segments.retransmitted=1",
+				"kerntap.tcp.round_trip=0.002", `kerntap.tcp.ending="fin"`, `kerntap.tcp.ended_by="remote"`}}},
+		{"accepted by its process", with(with(event(RoleServer, OutcomeOpened, 0), untimed), byAccept), [][]string{endsV4, ofCurl,
+			{`kerntap.tcp.role="server"`}}},
+		{"found, its role is not known", with(with(event(RoleUnknown, OutcomeClosed, 0), carrying), byHolder), [][]string{endsV4,
+			ofCurl, {`kerntap.attribution="holder"`, "kerntap.minimum_duration=0.0015", "kerntap.tcp.received=7",
+				"kerntap.tcp.segments.sent=4", "kerntap.tcp.segments.received=3", "kerntap.tcp.segments.retransmitted=1",
+				"kerntap.tcp.round_trip=0.002", `kerntap.tcp.ending="fin"`, `kerntap.tcp.ended_by="remote"`}}},
+		{"no route", with(with(event(RoleClient, OutcomeFailed, syscall.ENETUNREACH), untimed), unsent), [][]string{
+			slices.Concat(endsV4[:2], endsV4[4:]), ofCurl,
+			{`kerntap.tcp.role="client"`, `error.type="network_unreachable"`, "kerntap.errno=101"}}},
 		{"older than kerntap", with(with(event(RoleUnknown, OutcomeClosed, 0), untimed), ofNobody), [][]string{endsV4}},
 	} {
 		first := telemetry.String("already", "there")

@@ -43,7 +43,16 @@ type connectionConnectionEvent struct {
 		}
 	}
 	DurationNs uint64
-	Local      struct {
+	Traffic    struct {
+		_           structs.HostLayout
+		Sent        uint64
+		Received    uint64
+		SegmentsOut uint32
+		SegmentsIn  uint32
+		Retransmits uint32
+		RttUs       uint32
+	}
+	Local struct {
 		_       structs.HostLayout
 		Address [4]uint32
 		Port    uint16
@@ -55,10 +64,13 @@ type connectionConnectionEvent struct {
 		Port    uint16
 		Pad     uint16
 	}
-	Error   int32
-	Outcome uint8
-	Role    uint8
-	Pad     [2]uint8
+	Error       int32
+	Outcome     uint8
+	Role        uint8
+	Attribution uint8
+	Ending      uint8
+	Protocol    uint8
+	Pad         [7]uint8
 }
 
 type connectionConnectionRow struct {
@@ -69,18 +81,29 @@ type connectionConnectionRow struct {
 		CgroupId   uint64
 		Executable [32]int8
 	}
-	Error   int32
-	Port    uint16
-	Family  uint8
-	Outcome uint8
-	Role    uint8
-	Pad     [7]uint8
+	Error    int32
+	Port     uint16
+	Family   uint8
+	Outcome  uint8
+	Role     uint8
+	Active   uint8
+	Protocol uint8
+	Pad      [5]uint8
 }
 
-type connectionDistribution struct {
+type connectionMeasures struct {
 	_     structs.HostLayout
-	SumNs uint64
-	Slots [186]uint64
+	First struct {
+		_     structs.HostLayout
+		SumNs uint64
+		Slots [186]uint32
+	}
+	Second struct {
+		_     structs.HostLayout
+		SumNs uint64
+		Slots [186]uint32
+	}
+	Amounts [4]uint64
 }
 
 type connectionOutcomes struct {
@@ -114,13 +137,23 @@ type connectionSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	Cookie      uint64
-	SinceNs     uint64
+	Cookie     uint64
+	SinceNs    uint64
+	AttemptNs  uint64
+	AnsweredNs uint64
+	Told       struct {
+		_           structs.HostLayout
+		Sent        uint64
+		Received    uint64
+		SegmentsOut uint64
+		SegmentsIn  uint64
+	}
 	Error       int32
+	Phase       uint32
 	Role        uint8
 	Own         uint8
-	Phase       uint8
 	Attribution uint8
+	Pad         [5]uint8
 }
 
 type connectionTally struct {
@@ -148,17 +181,27 @@ const (
 	connectionMapRows0                   = "rows_0"
 	connectionMapRows1                   = "rows_1"
 	connectionMapSpill                   = "spill"
+	connectionProgConnectionAccepted     = "connection_accepted"
+	connectionProgConnectionConnect4     = "connection_connect4"
+	connectionProgConnectionConnect6     = "connection_connect6"
 	connectionProgConnectionDestroyed    = "connection_destroyed"
 	connectionProgConnectionError        = "connection_error"
 	connectionProgConnectionErrorReport  = "connection_error_report"
+	connectionProgConnectionForbidden4   = "connection_forbidden4"
+	connectionProgConnectionForbidden6   = "connection_forbidden6"
 	connectionProgConnectionOlder        = "connection_older"
+	connectionProgConnectionOpen         = "connection_open"
 	connectionProgConnectionState        = "connection_state"
+	connectionProgConnectionUdp4         = "connection_udp4"
+	connectionProgConnectionUdp6         = "connection_udp6"
+	connectionVarAcceptorsAreSeen        = "acceptors_are_seen"
 	connectionVarDistributionBounds      = "distribution_bounds"
-	connectionVarDistributionNone        = "distribution_none"
 	connectionVarFilesHaveSockets        = "files_have_sockets"
 	connectionVarLedgerHalf              = "ledger_half"
 	connectionVarListenersWithoutStorage = "listeners_without_storage"
 	connectionVarMayProbeRead            = "may_probe_read"
+	connectionVarMeasuresNone            = "measures_none"
+	connectionVarOpenAreTold             = "open_are_told"
 	connectionVarRingWokenNs             = "ring_woken_ns"
 	connectionVarRowsByCgroup            = "rows_by_cgroup"
 	connectionVarRowsByExecutable        = "rows_by_executable"
@@ -217,11 +260,19 @@ type connectionSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionProgramSpecs struct {
+	ConnectionAccepted    *ebpf.ProgramSpec `ebpf:"connection_accepted"`
+	ConnectionConnect4    *ebpf.ProgramSpec `ebpf:"connection_connect4"`
+	ConnectionConnect6    *ebpf.ProgramSpec `ebpf:"connection_connect6"`
 	ConnectionDestroyed   *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
 	ConnectionError       *ebpf.ProgramSpec `ebpf:"connection_error"`
 	ConnectionErrorReport *ebpf.ProgramSpec `ebpf:"connection_error_report"`
+	ConnectionForbidden4  *ebpf.ProgramSpec `ebpf:"connection_forbidden4"`
+	ConnectionForbidden6  *ebpf.ProgramSpec `ebpf:"connection_forbidden6"`
 	ConnectionOlder       *ebpf.ProgramSpec `ebpf:"connection_older"`
+	ConnectionOpen        *ebpf.ProgramSpec `ebpf:"connection_open"`
 	ConnectionState       *ebpf.ProgramSpec `ebpf:"connection_state"`
+	ConnectionUdp4        *ebpf.ProgramSpec `ebpf:"connection_udp4"`
+	ConnectionUdp6        *ebpf.ProgramSpec `ebpf:"connection_udp6"`
 }
 
 // connectionMapSpecs contains maps before they are loaded into the kernel.
@@ -249,12 +300,14 @@ type connectionMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionVariableSpecs struct {
+	AcceptorsAreSeen        *ebpf.VariableSpec `ebpf:"acceptors_are_seen"`
 	DistributionBounds      *ebpf.VariableSpec `ebpf:"distribution_bounds"`
-	DistributionNone        *ebpf.VariableSpec `ebpf:"distribution_none"`
 	FilesHaveSockets        *ebpf.VariableSpec `ebpf:"files_have_sockets"`
 	LedgerHalf              *ebpf.VariableSpec `ebpf:"ledger_half"`
 	ListenersWithoutStorage *ebpf.VariableSpec `ebpf:"listeners_without_storage"`
 	MayProbeRead            *ebpf.VariableSpec `ebpf:"may_probe_read"`
+	MeasuresNone            *ebpf.VariableSpec `ebpf:"measures_none"`
+	OpenAreTold             *ebpf.VariableSpec `ebpf:"open_are_told"`
 	RingWokenNs             *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
 	RowsByCgroup            *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
 	RowsByExecutable        *ebpf.VariableSpec `ebpf:"rows_by_executable"`
@@ -332,12 +385,14 @@ func (m *connectionMaps) Close() error {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionVariables struct {
+	AcceptorsAreSeen        *ebpf.Variable `ebpf:"acceptors_are_seen"`
 	DistributionBounds      *ebpf.Variable `ebpf:"distribution_bounds"`
-	DistributionNone        *ebpf.Variable `ebpf:"distribution_none"`
 	FilesHaveSockets        *ebpf.Variable `ebpf:"files_have_sockets"`
 	LedgerHalf              *ebpf.Variable `ebpf:"ledger_half"`
 	ListenersWithoutStorage *ebpf.Variable `ebpf:"listeners_without_storage"`
 	MayProbeRead            *ebpf.Variable `ebpf:"may_probe_read"`
+	MeasuresNone            *ebpf.Variable `ebpf:"measures_none"`
+	OpenAreTold             *ebpf.Variable `ebpf:"open_are_told"`
 	RingWokenNs             *ebpf.Variable `ebpf:"ring_woken_ns"`
 	RowsByCgroup            *ebpf.Variable `ebpf:"rows_by_cgroup"`
 	RowsByExecutable        *ebpf.Variable `ebpf:"rows_by_executable"`
@@ -358,20 +413,36 @@ type connectionVariables struct {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionPrograms struct {
+	ConnectionAccepted    *ebpf.Program `ebpf:"connection_accepted"`
+	ConnectionConnect4    *ebpf.Program `ebpf:"connection_connect4"`
+	ConnectionConnect6    *ebpf.Program `ebpf:"connection_connect6"`
 	ConnectionDestroyed   *ebpf.Program `ebpf:"connection_destroyed"`
 	ConnectionError       *ebpf.Program `ebpf:"connection_error"`
 	ConnectionErrorReport *ebpf.Program `ebpf:"connection_error_report"`
+	ConnectionForbidden4  *ebpf.Program `ebpf:"connection_forbidden4"`
+	ConnectionForbidden6  *ebpf.Program `ebpf:"connection_forbidden6"`
 	ConnectionOlder       *ebpf.Program `ebpf:"connection_older"`
+	ConnectionOpen        *ebpf.Program `ebpf:"connection_open"`
 	ConnectionState       *ebpf.Program `ebpf:"connection_state"`
+	ConnectionUdp4        *ebpf.Program `ebpf:"connection_udp4"`
+	ConnectionUdp6        *ebpf.Program `ebpf:"connection_udp6"`
 }
 
 func (p *connectionPrograms) Close() error {
 	return _ConnectionClose(
+		p.ConnectionAccepted,
+		p.ConnectionConnect4,
+		p.ConnectionConnect6,
 		p.ConnectionDestroyed,
 		p.ConnectionError,
 		p.ConnectionErrorReport,
+		p.ConnectionForbidden4,
+		p.ConnectionForbidden6,
 		p.ConnectionOlder,
+		p.ConnectionOpen,
 		p.ConnectionState,
+		p.ConnectionUdp4,
+		p.ConnectionUdp6,
 	)
 }
 

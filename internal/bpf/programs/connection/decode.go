@@ -22,10 +22,23 @@ func (d *decoder) follow(config Config) {
 	var exported uint32
 	for _, outcome := range []Outcome{OutcomeOpened, OutcomeFailed, OutcomeClosed} {
 		if slices.Contains(config.Records, outcome.String()) {
-			exported |= 1 << outcome
+			exported |= record(outcome, false)
+		}
+	}
+	for name, outcome := range map[string]Outcome{udpOpened: OutcomeOpened, udpFailed: OutcomeFailed} {
+		if slices.Contains(config.Records, name) {
+			exported |= record(outcome, true)
 		}
 	}
 	d.exported.Store(exported)
+}
+
+// record is the bit of a kind of records.
+func record(outcome Outcome, udp bool) uint32 {
+	if udp {
+		outcome += 8
+	}
+	return 1 << outcome
 }
 
 func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error) {
@@ -37,15 +50,20 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 	if outcome < OutcomeOpened || outcome > OutcomeClosed {
 		return nil, fmt.Errorf("connection: outcome %d is unknown", wire.Outcome)
 	}
+	udp := wire.Protocol == syscall.IPPROTO_UDP
 	return &Event{
-		BaseEvent: base,
-		Outcome:   outcome,
-		Role:      Role(wire.Role),
-		Errno:     syscall.Errno(wire.Error),
-		Duration:  time.Duration(wire.DurationNs),
-		Local:     endpoint(wire.Local.Address, wire.Local.Port),
-		Peer:      endpoint(wire.Peer.Address, wire.Peer.Port),
-		exported:  d.exported.Load()>>outcome&1 != 0,
+		BaseEvent:   base,
+		Outcome:     outcome,
+		Role:        Role(wire.Role),
+		Attribution: Attribution(wire.Attribution),
+		UDP:         udp,
+		Traffic:     trafficOf(&wire),
+		Ending:      Ending(wire.Ending),
+		Errno:       syscall.Errno(wire.Error),
+		Duration:    time.Duration(wire.DurationNs),
+		Local:       endpoint(wire.Local.Address, wire.Local.Port),
+		Peer:        endpoint(wire.Peer.Address, wire.Peer.Port),
+		exported:    d.exported.Load()&record(outcome, udp) != 0,
 	}, nil
 }
 

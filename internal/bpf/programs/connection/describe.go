@@ -2,6 +2,7 @@ package connection
 
 import (
 	"fmt"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -39,10 +40,14 @@ func errorType(outcome Outcome, errno syscall.Errno) string {
 
 // EventName implements bpf.Described.
 func (e *Event) EventName() string {
-	switch e.Outcome {
-	case OutcomeOpened:
+	switch {
+	case e.UDP && e.Outcome == OutcomeFailed:
+		return telemetry.EventUDPFailed
+	case e.UDP:
+		return telemetry.EventUDPOpened
+	case e.Outcome == OutcomeOpened:
 		return telemetry.EventTCPOpened
-	case OutcomeFailed:
+	case e.Outcome == OutcomeFailed:
 		return telemetry.EventTCPFailed
 	default:
 		return telemetry.EventTCPClosed
@@ -72,6 +77,9 @@ func (e *Event) Body() string {
 		return fmt.Sprintf("%s could not connect to %s: %s%s", e.Who(), e.Peer, e.why(), e.span(" after "))
 	}
 	line := fmt.Sprintf("%s ended its connection with %s%s", e.Who(), e.Peer, e.span(" after "))
+	if e.Ending != 0 {
+		line += fmt.Sprintf(", %s", &e.Traffic)
+	}
 	if e.Errno != 0 {
 		line += ": " + e.why()
 	}
@@ -90,6 +98,9 @@ func (e *Event) span(lead string) string {
 	if e.Duration == 0 {
 		return ""
 	}
+	if e.older() {
+		lead += "at least "
+	}
 	unit := time.Microsecond
 	if e.Duration > time.Second {
 		unit = time.Millisecond
@@ -100,10 +111,14 @@ func (e *Event) span(lead string) string {
 // Attributes implements bpf.Described.
 func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	dst = append(dst,
-		telemetry.String(telemetry.NetworkTransport, telemetry.TCP),
-		telemetry.String(telemetry.NetworkType, e.networkType()),
-		telemetry.String(telemetry.NetworkLocalAddress, e.Local.Addr().String()),
-		telemetry.Int(telemetry.NetworkLocalPort, int64(e.Local.Port())),
+		telemetry.String(telemetry.NetworkTransport, e.transport()),
+		telemetry.String(telemetry.NetworkType, e.networkType()))
+	if e.Local != noEndpoint { // nothing was sent
+		dst = append(dst,
+			telemetry.String(telemetry.NetworkLocalAddress, e.Local.Addr().String()),
+			telemetry.Int(telemetry.NetworkLocalPort, int64(e.Local.Port())))
+	}
+	dst = append(dst,
 		telemetry.String(telemetry.NetworkPeerAddress, e.Peer.Addr().String()),
 		telemetry.Int(telemetry.NetworkPeerPort, int64(e.Peer.Port())),
 	)
@@ -111,8 +126,8 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	if role := e.Role.String(); role != "" {
 		dst = append(dst, telemetry.String(telemetry.TCPRole, role))
 	}
-	if e.Role == RoleServer && e.Command != "" {
-		dst = append(dst, telemetry.String(telemetry.Attribution, telemetry.AttributionListener))
+	if how := e.attribution(); how != "" {
+		dst = append(dst, telemetry.String(telemetry.Attribution, how))
 	}
 	if reason := errorType(e.Outcome, e.Errno); reason != "" {
 		dst = append(dst, telemetry.String(telemetry.ErrorType, reason))
@@ -120,8 +135,41 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	if e.Errno != 0 {
 		dst = append(dst, telemetry.Int(telemetry.Errno, int64(e.Errno)))
 	}
-	if e.Duration != 0 {
+	switch {
+	case e.Duration == 0:
+	case e.older():
+		dst = append(dst, telemetry.Float(telemetry.DurationMinimum, e.Duration.Seconds()))
+	default:
 		dst = append(dst, telemetry.Float(telemetry.Duration, e.Duration.Seconds()))
 	}
+	if e.Ending != 0 {
+		dst = e.Ending.attributes(e.Traffic.attributes(dst, e.Role))
+	}
 	return dst
+}
+
+// noEndpoint is what a connect that failed before it had an address has.
+var noEndpoint = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+
+func (e *Event) transport() string {
+	if e.UDP {
+		return telemetry.UDP
+	}
+	return telemetry.TCP
+}
+
+// older tells whether the connection was there before kerntap.
+func (e *Event) older() bool { return e.Attribution == ByHolder }
+
+// attribution is the value of kerntap.attribution, "" where the process itself did what the event tells.
+func (e *Event) attribution() string {
+	switch {
+	case e.Command == "":
+		return ""
+	case e.older():
+		return telemetry.AttributionHolder
+	case e.Role == RoleServer && e.Attribution != ByAccept:
+		return telemetry.AttributionListener
+	}
+	return ""
 }

@@ -54,15 +54,35 @@ func (r Role) String() string {
 	return roleNames[RoleUnknown]
 }
 
-// Event is one change in the life of a TCP connection, as one end of it saw it.
+// Attribution is how the process of an event is known.
+type Attribution uint8
+
+const (
+	// ByCall is the process that called connect itself, or listen.
+	ByCall Attribution = iota
+	// ByListener is the process that listens.
+	ByListener
+	// ByHolder is the process that had the socket open when kerntap started.
+	ByHolder
+	// ByAccept is the process that accepted the connection.
+	ByAccept
+)
+
+// Event is one change in the life of a connection, as one end of it saw it.
 type Event struct {
 	bpf.BaseEvent
-	Outcome Outcome
-	Role    Role
+	Outcome     Outcome
+	Role        Role
+	Attribution Attribution
+	// UDP tells that the socket is UDP's, which are opened or failed; others are TCP's.
+	UDP bool
+	// Traffic is what the connection carried, Ending how it ended; both are zero but for what was closed.
+	Traffic Traffic
+	Ending  Ending
 	// Errno is why a connection failed or ended; 0 for an ordinary end, and for a connect that its caller gave up.
 	Errno syscall.Errno
 	// Duration is how long the connect took (client, opened and failed) or the connection lasted (closed); 0 where
-	// that is not known.
+	// that is not known. Of a connection that is older than kerntap it is how long kerntap has seen it.
 	Duration time.Duration
 	// Local and Peer are this end and the other; IPv4-mapped addresses are IPv4.
 	Local, Peer netip.AddrPort
@@ -101,10 +121,10 @@ func (e *Event) ConnectionInfo() (bpf.ConnectionInfo, bool) {
 		PID:         e.PID,
 		Command:     e.Command,
 		Destination: e.Peer.String(),
-		Protocol:    "TCP",
+		Protocol:    e.protocol(),
 		ReturnCode:  e.returnCode(),
 		Timestamp:   e.GetWallClockTime(),
-	}, isAttempt(e.Role, e.Outcome)
+	}, isAttempt(e.Role, e.Outcome) && !e.UDP
 }
 
 // returnCode is the original contract's: 0 means opened, so a connect that was given up is ECANCELED.
@@ -130,8 +150,8 @@ func (e *Event) MarshalJSON() ([]byte, error) {
 		DestinationPort: e.Peer.Port(),
 		Destination:     e.Peer.String(),
 		AddressFamily:   uint16(family),
-		Protocol:        "TCP",
-		SocketType:      "STREAM",
+		Protocol:        e.protocol(),
+		SocketType:      e.socketType(),
 		WallTime:        e.GetWallClockTime(),
 		Note:            bpf.TimestampNote,
 	})
@@ -143,4 +163,18 @@ func (e *Event) networkType() string {
 		return telemetry.IPv4
 	}
 	return telemetry.IPv6
+}
+
+func (e *Event) protocol() string {
+	if e.UDP {
+		return "UDP"
+	}
+	return "TCP"
+}
+
+func (e *Event) socketType() string {
+	if e.UDP {
+		return "DGRAM"
+	}
+	return "STREAM"
 }

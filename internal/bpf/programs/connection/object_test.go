@@ -38,6 +38,14 @@ func TestTheObjectHasItsHooks(t *testing.T) {
 	instead := map[string]string{
 		connectionProgConnectionErrorReport: "fentry/sock_def_error_report",
 		connectionProgConnectionOlder:       "iter/task_file",
+		connectionProgConnectionOpen:        "iter/bpf_map_elem",
+		connectionProgConnectionAccepted:    "fentry/security_sock_graft",
+		connectionProgConnectionConnect4:    "fexit/tcp_v4_connect",
+		connectionProgConnectionConnect6:    "fexit/tcp_v6_connect",
+		connectionProgConnectionForbidden4:  "fexit/tcp_v4_pre_connect",
+		connectionProgConnectionForbidden6:  "fexit/tcp_v6_pre_connect",
+		connectionProgConnectionUdp4:        "fexit/__ip4_datagram_connect",
+		connectionProgConnectionUdp6:        "fexit/__ip6_datagram_connect",
 	}
 	for name, section := range instead {
 		if program := programs[name]; program == nil || program.SectionName != section {
@@ -81,8 +89,9 @@ func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
 	knobs := []string{connectionVarSelfTgid, connectionVarMayProbeRead, connectionVarSelfNetns, connectionVarSelfPorts,
 		connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
-		connectionVarDistributionBounds, connectionVarDistributionNone, connectionVarSocketsHaveCookies,
-		connectionVarSocketsHaveStorage, connectionVarTasksAreTyped, connectionVarFilesHaveSockets}
+		connectionVarDistributionBounds, connectionVarMeasuresNone, connectionVarSocketsHaveCookies,
+		connectionVarSocketsHaveStorage, connectionVarTasksAreTyped, connectionVarFilesHaveSockets,
+		connectionVarAcceptorsAreSeen, connectionVarOpenAreTold}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
 // hold connects to the address that it reads, says so, and keeps the connection until its standard input ends.
@@ -74,8 +75,12 @@ func TestSocketsOlderThanTheProgramHaveTheirOwners(t *testing.T) {
 	if ended.PID != holder.PID || ended.Command != "kt-old-holder" || ended.Role != connection.RoleUnknown {
 		t.Errorf("ended by %s[%d] as %q", ended.Command, ended.PID, ended.Role)
 	}
-	if ended.Duration != 0 {
-		t.Errorf("it is said to have lasted %s: nobody saw it begin", ended.Duration)
+	attributes := make(map[string]bool)
+	for _, attribute := range ended.Attributes(nil) {
+		attributes[attribute.Key] = true
+	}
+	if ended.Duration <= 0 || attributes[telemetry.Duration] || !attributes[telemetry.DurationMinimum] {
+		t.Errorf("it is said to have lasted %s, with %v: nobody saw it begin", ended.Duration, attributes)
 	}
 }
 

@@ -6,12 +6,8 @@ package connection
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
-
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/kernel"
@@ -24,9 +20,16 @@ const Name = "connection"
 
 // Config is what the key programs.connection configures.
 type Config struct {
-	// Records are the outcomes that are sent as log records: opened, failed, closed. Counters count all of them.
+	// Records are the outcomes that are sent as log records: opened, failed, closed, and of UDP udp_opened and
+	// udp_failed. Counters count all of them.
 	Records []string `yaml:"records"`
 }
+
+// The records of UDP, which are off by default: every resolver connects UDP sockets.
+const (
+	udpOpened = "udp_opened"
+	udpFailed = "udp_failed"
+)
 
 // DefaultConfig sends failures and ends: an opened connection is told again when it closes.
 func DefaultConfig() Config {
@@ -35,7 +38,9 @@ func DefaultConfig() Config {
 
 // Validate returns an error of one line that names the key at fault.
 func (c Config) Validate() error {
-	known := []string{OutcomeOpened.String(), OutcomeFailed.String(), OutcomeClosed.String()}
+	known := []string{
+		OutcomeOpened.String(), OutcomeFailed.String(), OutcomeClosed.String(), udpOpened, udpFailed,
+	}
 	for _, record := range c.Records {
 		if !slices.Contains(known, record) {
 			return fmt.Errorf("programs.%s.records: %q is not one of %s", Name, record, strings.Join(known, ", "))
@@ -72,7 +77,7 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 	d.follow(config)
 	return bpf.NewProgram(bpf.Spec{
 		Name:        Name,
-		Description: "TCP connections opened, failed and closed, with the process that owns them",
+		Description: "TCP connections opened, failed and closed, and UDP's connects, with the process that owns them",
 		ObjectPath:  "bpf/connection.bpf.c",
 		Object:      loadConnection,
 		Prepare:     chooseHooks,
@@ -84,24 +89,11 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 			d.follow(changed)
 			return nil, nil
 		},
-		Decode:     d.decode,
-		Row:        row,
-		Kind:       kindRow,
-		SpillKind:  spillRow,
-		Reductions: []kernel.Reduction{kernel.ContainerIDs},
+		Decode:    d.decode,
+		Row:       row,
+		Kind:      kindRow,
+		SpillKind: spillRow,
+		Reductions: []kernel.Reduction{kernel.ContainerIDs, kernel.InstantConnects, kernel.Acceptors,
+			kernel.OpenConnections},
 	}, storage, options...)
-}
-
-// chooseHooks leaves out the hooks that another one stands in for on the running kernel.
-func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
-	types, err := btf.LoadKernelSpec()
-	if err != nil {
-		return fmt.Errorf("read the kernel's BTF: %w", err)
-	}
-	if kernel.HasTracepoint(types, "inet_sk_error_report") {
-		delete(spec.Programs, connectionProgConnectionErrorReport)
-	} else {
-		delete(spec.Programs, connectionProgConnectionError)
-	}
-	return nil
 }

@@ -17,6 +17,11 @@ type Tally struct {
 	Errno   syscall.Errno
 	// IPv6 tells that the connections were over IPv6; IPv4-mapped addresses are IPv4.
 	IPv6 bool
+	// UDP tells that the sockets are UDP's.
+	UDP bool
+	// Active tells that the events changed how many connections are established: by N more, or by N less if they are
+	// closed. An opening without role is a connection that was found when kerntap started.
+	Active bool
 	// Port is the server's, 0 where rows do not tell ports apart.
 	Port uint16
 }
@@ -32,7 +37,7 @@ func (t *Tally) GetEventType() string { return Name }
 
 // Tally implements bpf.Tallied: summaries count clients' attempts.
 func (t *Tally) Tally() uint64 {
-	if isAttempt(t.Role, t.Outcome) {
+	if isAttempt(t.Role, t.Outcome) && !t.UDP {
 		return t.N
 	}
 	return 0
@@ -42,32 +47,72 @@ func (t *Tally) Tally() uint64 {
 func (t *Tally) Measurements(dst []telemetry.Measurement) []telemetry.Measurement {
 	role := telemetry.Label{Key: telemetry.TCPRole, Value: t.Role.String()}
 	reason := telemetry.Label{Key: telemetry.ErrorType, Value: errorType(t.Outcome, t.Errno)}
-	var port telemetry.Label
+	if t.UDP {
+		return t.add(dst, &telemetry.UDPConnections, t.N, t.network(), reason, t.port())
+	}
+	if t.Outcome == OutcomeFailed || t.Outcome == OutcomeOpened && t.Role != RoleUnknown {
+		dst = t.add(dst, &telemetry.TCPConnections, t.N, t.network(), role, reason, t.port())
+	}
+	if t.Active && t.N > 0 {
+		change := float64(t.N)
+		if t.Outcome == OutcomeClosed {
+			change = -change
+		}
+		dst = append(dst, telemetry.Measurement{Metric: &telemetry.TCPActive, Labels: t.Labels(role), Value: change})
+	}
+	if t.Distribution != nil {
+		duration := &telemetry.TCPConnectDuration
+		if t.Outcome == OutcomeClosed {
+			duration = &telemetry.TCPConnectionDuration
+		}
+		dst = append(dst, telemetry.Measurement{
+			Metric: duration, Labels: t.Labels(role, reason, t.port()), Distribution: t.Distribution})
+	}
+	if t.Second != nil {
+		dst = append(dst, telemetry.Measurement{Metric: &telemetry.TCPRTT, Labels: t.Labels(role), Distribution: t.Second})
+	}
+	return t.traffic(dst)
+}
+
+// The amounts of a row's measures, as bpf/include/connection_event.h numbers them.
+const (
+	amountSent = iota
+	amountReceived
+	amountSegmentsSent
+	amountSegmentsReceived
+)
+
+// traffic adds what the row's connections carried.
+func (t *Tally) traffic(dst []telemetry.Measurement) []telemetry.Measurement {
+	transmit := telemetry.Label{Key: telemetry.Direction, Value: telemetry.Transmit}
+	receive := telemetry.Label{Key: telemetry.Direction, Value: telemetry.Receive}
+	dst = t.add(dst, &telemetry.TCPIO, t.Amounts[amountSent], transmit)
+	dst = t.add(dst, &telemetry.TCPIO, t.Amounts[amountReceived], receive)
+	dst = t.add(dst, &telemetry.TCPSegments, t.Amounts[amountSegmentsSent], transmit)
+	return t.add(dst, &telemetry.TCPSegments, t.Amounts[amountSegmentsReceived], receive)
+}
+
+// add adds n to a counter, unless it is 0.
+func (t *Tally) add(dst []telemetry.Measurement, to *telemetry.Metric, n uint64, own ...telemetry.Label) []telemetry.Measurement {
+	if n == 0 {
+		return dst
+	}
+	return append(dst, telemetry.Measurement{Metric: to, Labels: t.Labels(own...), Value: float64(n)})
+}
+
+func (t *Tally) network() telemetry.Label {
+	network := telemetry.Label{Key: telemetry.NetworkType, Value: telemetry.IPv4}
+	if t.IPv6 {
+		network.Value = telemetry.IPv6
+	}
+	return network
+}
+
+func (t *Tally) port() (port telemetry.Label) {
 	if t.Port != 0 {
 		port = telemetry.Label{Key: telemetry.ServerPort, Value: fmt.Sprint(t.Port)}
 	}
-	duration := &telemetry.TCPConnectDuration
-	if t.Outcome == OutcomeClosed {
-		duration = &telemetry.TCPConnectionDuration
-	} else if t.N > 0 {
-		network := telemetry.Label{Key: telemetry.NetworkType, Value: telemetry.IPv4}
-		if t.IPv6 {
-			network.Value = telemetry.IPv6
-		}
-		dst = append(dst, telemetry.Measurement{
-			Metric: &telemetry.TCPConnections,
-			Labels: t.Labels(network, role, reason, port),
-			Value:  float64(t.N),
-		})
-	}
-	if t.Distribution != nil {
-		dst = append(dst, telemetry.Measurement{
-			Metric:       duration,
-			Labels:       t.Labels(role, reason, port),
-			Distribution: t.Distribution,
-		})
-	}
-	return dst
+	return port
 }
 
 // row makes a tally of what a row of the ledger counted.
@@ -82,6 +127,8 @@ func row(counted bpf.RowTally, key []byte) (bpf.BPFEvent, error) {
 		Role:     Role(wire.Role),
 		Errno:    syscall.Errno(wire.Error),
 		IPv6:     wire.Family == syscall.AF_INET6,
+		UDP:      wire.Protocol == syscall.IPPROTO_UDP,
+		Active:   wire.Active != 0,
 		Port:     wire.Port,
 	}, nil
 }
@@ -89,7 +136,11 @@ func row(counted bpf.RowTally, key []byte) (bpf.BPFEvent, error) {
 // kindRow is the key of the row that connection_kind in bpf/include/connection_event.h made this kind of.
 func kindRow(kind uint32) []byte {
 	wire := connectionConnectionRow{
-		Outcome: uint8(kind & 3), Role: uint8(kind >> 2 & 3), Family: syscall.AF_INET, Error: int32(kind >> 5),
+		Outcome: uint8(kind & 3), Role: uint8(kind >> 2 & 3), Family: syscall.AF_INET, Active: uint8(kind >> 5 & 1),
+		Error: int32(kind >> 6 & 0x7f), Protocol: syscall.IPPROTO_TCP,
+	}
+	if kind>>13&1 != 0 {
+		wire.Protocol = syscall.IPPROTO_UDP
 	}
 	if kind>>4&1 != 0 {
 		wire.Family = syscall.AF_INET6

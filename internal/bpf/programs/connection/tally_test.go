@@ -37,6 +37,24 @@ func toPort(wire connectionConnectionRow, port uint16) connectionConnectionRow {
 	return wire
 }
 
+func active(wire connectionConnectionRow) connectionConnectionRow {
+	wire.Active = 1
+	return wire
+}
+
+func overUDP(wire connectionConnectionRow) connectionConnectionRow {
+	wire.Protocol = syscall.IPPROTO_UDP
+	return wire
+}
+
+// carried is what a row counted of connections that carried something.
+func carried() bpf.RowTally {
+	t := counted()
+	t.Distribution, t.Second = nil, &telemetry.Distribution{Count: 4}
+	t.Amounts = [4]uint64{10, 20, 5, 6}
+	return t
+}
+
 // counted is what the rows of these tests counted: three of curl, two of which were timed.
 func counted() bpf.RowTally {
 	return bpf.RowTally{
@@ -76,6 +94,20 @@ func TestTalliesCountOutcomesAndTimeThem(t *testing.T) {
 		{"older than kerntap", bpf.RowTally{N: 3}, rowOf(RoleUnknown, OutcomeClosed, 0), 0, nil},
 		{"measured where there was no room to count", bpf.RowTally{Distribution: timed.Distribution},
 			rowOf(RoleClient, OutcomeOpened, 0), 0, []string{connect + " 2 map[kerntap.tcp.role:client]"}},
+		{"client opened and stays", untimed, active(rowOf(RoleClient, OutcomeOpened, 0)), 3, []string{
+			connections + " 3 map[kerntap.command:curl kerntap.tcp.role:client network.type:ipv4]",
+			"kerntap.tcp.active_connections 3 map[kerntap.command:curl kerntap.tcp.role:client]"}},
+		{"found when kerntap started", untimed, active(rowOf(RoleUnknown, OutcomeOpened, 0)), 0, []string{
+			"kerntap.tcp.active_connections 3 map[kerntap.command:curl]"}},
+		{"closed, with what it carried", carried(), active(rowOf(RoleClient, OutcomeClosed, 0)), 0, []string{
+			"kerntap.tcp.active_connections -3 map[kerntap.command:curl kerntap.tcp.role:client]",
+			"kerntap.tcp.rtt 4 map[kerntap.command:curl kerntap.tcp.role:client]",
+			"kerntap.tcp.io 10 map[kerntap.command:curl network.io.direction:transmit]",
+			"kerntap.tcp.io 20 map[kerntap.command:curl network.io.direction:receive]",
+			"kerntap.tcp.segments 5 map[kerntap.command:curl network.io.direction:transmit]",
+			"kerntap.tcp.segments 6 map[kerntap.command:curl network.io.direction:receive]"}},
+		{"UDP", untimed, overUDP(rowOf(RoleClient, OutcomeFailed, syscall.ENETUNREACH)), 0, []string{
+			"kerntap.udp.connections 3 map[error.type:network_unreachable kerntap.command:curl network.type:ipv4]"}},
 		{"everything told apart", everything, toPort(rowOf(RoleServer, OutcomeClosed, 0), 443), 0, []string{
 			duration + " 2 map[container.id:c k8s.pod.uid:p kerntap.command:curl kerntap.tcp.role:server " +
 				"process.executable.name:/curl server.port:443]"}},

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * connection_accept.h - who accepted a connection
+ *
+ * The hook fires in the process that accepts, when the new connection gets its socket. A connection is opened then, and
+ * owned by that process. One that nobody accepts is opened when it ends, and its listener's.
+ */
+#ifndef KERNTAP_CONNECTION_ACCEPT_H
+#define KERNTAP_CONNECTION_ACCEPT_H
+
+#include "connection_event.h"
+#include "process.h"
+
+/* The hook is attached. */
+const volatile bool acceptors_are_seen;
+
+/* Whether a connection will pass here. A subflow of MPTCP does not: its socket is another one. */
+static __always_inline bool connection_waits(struct sock *sk)
+{
+	struct tcp_sock *tcp;
+
+	if (!acceptors_are_seen)
+		return false;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && !(bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp);
+}
+
+SEC("fentry/security_sock_graft")
+int BPF_PROG(connection_accepted, struct sock *sk)
+{
+	struct connection_end end = { .outcome = OUTCOME_OPENED, .role = ROLE_SERVER, .active = true };
+	struct socket_owner *known;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	known = owner_kept(sk);
+	if (!known || known->phase != PHASE_WAITING || !phase_advance(known, PHASE_WAITING, PHASE_ESTABLISHED))
+		return 0;
+	owner_set_current(&known->owner);
+	known->own = self_tgid && known->owner.pid == self_tgid;
+	known->attribution = ATTRIBUTION_ACCEPTOR;
+	end.now = bpf_ktime_get_ns();
+	connection_report(sk, known, &end);
+	return 0;
+}
+
+#endif /* KERNTAP_CONNECTION_ACCEPT_H */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * connection_open.h - what connections carry while they are open
+ *
+ * Before each turn of the ledger user space walks the owners, of every network namespace. What a connection has carried
+ * since it was last told is counted, and so is an opening that was skipped. Nothing is done on the way of the data.
+ */
+#ifndef KERNTAP_CONNECTION_OPEN_H
+#define KERNTAP_CONNECTION_OPEN_H
+
+#include "connection_event.h"
+
+/* What tells whether a socket is still the one that an owner was kept for. */
+struct open_socket {
+	__u64 cookie;
+	__u32 netns;
+	__u16 family;
+	__u8 state;
+	__u8 _pad;
+};
+
+static __always_inline void open_socket_read(struct open_socket *open, __u64 address)
+{
+	struct sock *sk = (void *)address;
+
+	if (bpf_rdonly_cast) {
+		sk = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
+		open->cookie = sk->__sk_common.skc_cookie.counter;
+		open->netns = sk->__sk_common.skc_net.net->ns.inum;
+		open->family = connection_family(sk);
+		open->state = sk->__sk_common.skc_state;
+		return;
+	}
+	open->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	open->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	open->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	open->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+}
+
+/*
+ * Counts one that is not among the open connections yet: it is older than kerntap, or its opening was skipped. The hook runs
+ * before the kernel writes the new state down, so what is established here was counted there.
+ */
+static __always_inline void connection_open_join(struct socket_owner *known, struct connection_row *row)
+{
+	__u32 phase = known->phase;
+
+	if ((phase != PHASE_CONNECTING && phase != PHASE_FOUND) || !phase_advance(known, phase, PHASE_ESTABLISHED))
+		return;
+	row->outcome = OUTCOME_OPENED;
+	row->active = true;
+	if (phase == PHASE_CONNECTING) {
+		known->since_ns = 0;
+		ledger_charge(&known->owner, 0, 0);
+	}
+	ledger_tally(row, connection_kind(row));
+	ledger_count(counted);
+}
+
+static __always_inline void connection_open_tell(struct socket_owner *known, const struct connection_row *row,
+						 const struct traffic *traffic)
+{
+	struct measures *measures;
+
+	if (traffic->segments_in == known->told.segments_in && traffic->segments_out == known->told.segments_out)
+		return;
+	measures = ledger_measures(row, 0);
+	if (!measures)
+		return;
+	if (traffic->rtt_us)
+		distribution_add(&measures->second, traffic->rtt_us * 1000ULL);
+	traffic_tell(measures, known, traffic);
+}
+
+SEC("iter/bpf_map_elem")
+int connection_open(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct connection_row opened = {}, row = {};
+	struct open_socket open = {};
+	struct traffic traffic = {};
+	struct socket_owner *known;
+	__u64 *key = ctx->key, address;
+
+	if (!key)
+		return 0;
+	address = *key;
+	known = bpf_map_lookup_elem(&owners, &address);
+	if (!known || known->own || known->phase == PHASE_ENDED)
+		return 0;
+	open_socket_read(&open, address);
+	if (open.cookie != known->cookie || !in_scope(open.netns) ||
+	    (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT))
+		return 0;
+	row_owner_set(&row.who, &known->owner);
+	row.role = known->role;
+	row.protocol = IPPROTO_TCP;
+	opened = row;
+	opened.family = open.family;
+	connection_open_join(known, &opened);
+	traffic_read_at(&traffic, address, known->role == ROLE_CLIENT, open.state);
+	connection_open_tell(known, &row, &traffic);
+	return 0;
+}
+
+#endif /* KERNTAP_CONNECTION_OPEN_H */
