@@ -18,10 +18,13 @@ type endpoint struct {
 type connectionSample struct {
 	header        bpf.WireHeader
 	durationNs    uint64
+	_             [32]uint8 // struct traffic
 	local, peer   endpoint
 	_             int32
 	outcome, role uint8
 	_             [2]uint8
+	protocol      uint8
+	_             [7]uint8
 }
 
 type packetDropSample struct {
@@ -58,7 +61,7 @@ func decodings() []decoding {
 	storage := bpf.NewInMemoryStorage()
 	return []decoding{
 		{"connection", connection.NewProgram(storage).Decoder(), bytesOf(connectionSample{
-			header: header, durationNs: 1e6, local: end(1, 40000), peer: end(2, 443), outcome: 3, role: 1})},
+			header: header, durationNs: 1e6, local: end(1, 40000), peer: end(2, 443), outcome: 3, role: 1, protocol: 6})},
 		{"packet_drop", packet_drop.NewProgram(storage).Decoder(), bytesOf(packetDropSample{
 			header: header, location: 0xffffffff81000000, reason: 3, length: 60, source: end(1, 40000),
 			destination: end(2, 443), ethertype: 0x0800, protocol: 6, known: 15, tcpFlags: 2,

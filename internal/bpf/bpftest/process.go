@@ -12,6 +12,9 @@ import (
 // helperVariable tells a copy of the test binary which helper it is.
 const helperVariable = "KERNTAP_TEST_HELPER"
 
+// AsHelper is the variable that makes a copy of the test binary a helper, for helpers that start others.
+func AsHelper(name string) string { return helperVariable + "=" + name }
+
 // Helper is what a process of a test does: args are its arguments; it may announce itself on stdout and should end
 // when stdin does.
 type Helper func(args []string, stdin io.Reader, stdout io.Writer) error

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold,
-		"share": share, "talk": talk})
+		"share": share, "talk": talk, "idle": idle})
 	goleak.VerifyTestMain(m)
 }
 
