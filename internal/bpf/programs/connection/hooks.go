@@ -31,8 +31,9 @@ func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
 	} else {
 		delete(spec.Programs, connectionProgConnectionError)
 	}
+	any := kernel.TakesTrampoline(types, "tcp_v4_connect") // else none is worth the time
 	for _, name := range onFunctions() {
-		if program := spec.Programs[name]; program != nil && !kernel.TakesTrampoline(types, program.AttachTo) {
+		if program := spec.Programs[name]; program != nil && !(any && kernel.TakesTrampoline(types, program.AttachTo)) {
 			delete(spec.Programs, name)
 		}
 	}
