@@ -88,13 +88,23 @@ type fileChangeSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	Cookie      uint64
-	SinceNs     uint64
+	Cookie     uint64
+	SinceNs    uint64
+	AttemptNs  uint64
+	AnsweredNs uint64
+	Told       struct {
+		_           structs.HostLayout
+		Sent        uint64
+		Received    uint64
+		SegmentsOut uint64
+		SegmentsIn  uint64
+	}
 	Error       int32
+	Phase       uint32
 	Role        uint8
 	Own         uint8
-	Phase       uint8
 	Attribution uint8
+	Pad         [5]uint8
 }
 
 type fileChangeTally struct {
