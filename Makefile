@@ -79,9 +79,10 @@ bench: deps ## the benchmarks behind the README's numbers
 	@scripts/bench.sh
 
 .PHONY: soak
-soak: deps ## half an hour of mixed load with restarts and reloads: DURATION=10m shortens it; prints a table
-	SOAK_TIME=$(or $(DURATION),30m) REQUIRE_BPF=1 $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' \
-		$(if $(SUDO),-exec "sudo env PATH=$$PATH REQUIRE_BPF=1 SOAK_TIME=$(or $(DURATION),30m)") ./cmd/kerntap
+soak: deps build collector ## half an hour of mixed load with restarts and reloads: DURATION=10m shortens it; prints a table
+	$(GO) test -c -o bin/soak.test ./cmd/kerntap
+	cd cmd/kerntap && $(SUDO) env PATH="$$PATH" REQUIRE_BPF=1 SOAK_TIME=$(or $(DURATION),30m) SOAK_BINARY=$(CURDIR)/bin/kerntap \
+		../../bin/soak.test -test.v -test.timeout 0 -test.run '^TestSoak$$'
 
 .PHONY: clean
 clean: ## remove what build left

@@ -19,6 +19,7 @@ import (
 type place struct {
 	*bpftest.Namespace
 	socket string
+	binary string // of kerntap, where it is not this one
 	// api is the address of its API for this process, whichever kerntap is there.
 	api string
 }
@@ -41,8 +42,12 @@ type isolated struct {
 func (p *place) start(t *testing.T, environ []string, args ...string) *isolated {
 	t.Helper()
 	k := &isolated{ended: make(chan error, 1), said: new(diagnostics)}
-	cmd := exec.Command("/proc/self/exe", append([]string{"run", "--scope", "netns", "--listen", "unix://" + p.socket}, args...)...)
+	args = append([]string{"run", "--scope", "netns", "--listen", "unix://" + p.socket}, args...)
+	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(append(os.Environ(), asKerntap), environ...)
+	if p.binary != "" {
+		cmd.Path, cmd.Env = p.binary, append(os.Environ(), environ...)
+	}
 	cmd.Stderr = k.said
 	var err error
 	p.Do(func() { err = cmd.Start() })

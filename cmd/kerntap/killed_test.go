@@ -61,7 +61,8 @@ func TestACollectorIsKilledAtAThousandRecordsASecond(t *testing.T) {
 			collector.start(t)
 			first := collector.file
 			file := filepath.Join(t.TempDir(), "kerntap.yaml")
-			if err := os.WriteFile(file, []byte("programs: {connection: {records: [opened, failed, closed]}, packet_drop: {enabled: false}}\n"), 0o600); err != nil {
+			const yaml = "programs: {connection: {records: [opened, failed, closed]}, packet_drop: {enabled: false}}\n"
+			if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			kerntap := ns.start(t, otlpTo("grpc", collector.grpc, fmt.Sprint("OTEL_BLRP_MAX_QUEUE_SIZE=", test.queue)),
@@ -157,7 +158,8 @@ func checkAccount(t *testing.T, api string) {
 		for _, program := range is.Programs {
 			delivered += program.Counters.Delivered
 		}
-		return delivered == is.Exporter.Emitted && is.Exporter.Emitted == is.Exporter.Exported+is.Exporter.Dropped+is.Exporter.Failed
+		e := is.Exporter
+		return delivered == e.Emitted && e.Emitted == e.Exported+e.Dropped+e.Failed
 	})
 	shown := make(map[string]uint64) // on /metrics
 	for _, outcome := range []string{"exported", "dropped", "failed"} {
@@ -170,7 +172,8 @@ func checkAccount(t *testing.T, api string) {
 	}
 	for _, program := range is.Programs {
 		c := program.Counters
-		if c.Seen != c.Recorded+c.Throttled+c.Counted+c.Lost+c.Filtered+c.Missed || c.Recorded < c.Undecodable+c.Dropped+c.Delivered {
+		seen := c.Recorded + c.Throttled + c.Counted + c.Lost + c.Filtered + c.Missed
+		if c.Seen != seen || c.Recorded < c.Undecodable+c.Dropped+c.Delivered {
 			t.Errorf("%s does not add up: %+v", program.Name, c)
 		}
 	}
@@ -194,7 +197,8 @@ func (c *otelcol) awaitFinalAccount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		events, records, exported := sumsBy(request, "kerntap.program.events"), sumsBy(request, "kerntap.program.records"), sumsBy(request, "kerntap.exporter.records")
+		events, records := sumsBy(request, "kerntap.program.events"), sumsBy(request, "kerntap.program.records")
+		exported := sumsBy(request, "kerntap.exporter.records")
 		recorded := records["delivered"] + records["undecodable"] + records["dropped"]
 		left := exported["exported"] + exported["dropped"] + exported["failed"]
 		return events["recorded"] == recorded && records["delivered"] == left

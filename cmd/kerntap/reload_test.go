@@ -23,7 +23,9 @@ type reloaded struct {
 
 func startReloadable(t *testing.T, yaml string) *reloaded {
 	t.Helper()
-	r := &reloaded{file: filepath.Join(t.TempDir(), "kerntap.yaml"), api: freeAddress(t), hangup: make(chan os.Signal), said: new(diagnostics)}
+	r := &reloaded{
+		file: filepath.Join(t.TempDir(), "kerntap.yaml"), api: freeAddress(t), hangup: make(chan os.Signal), said: new(diagnostics),
+	}
 	r.write(t, yaml)
 	r.running = startKerntapIn(t, environment{stderr: r.said, hangup: r.hangup}, "--config", r.file, "--listen", r.api)
 	awaitReady(t, r.api)
@@ -99,14 +101,14 @@ func TestABadFileIsRefusedAndTheOldOneStays(t *testing.T) {
 	r := startReloadable(t, "console: json\nmetric_interval: 1h\nthrottle: {row: 2, first: 1}\n")
 	r.said.take()
 	bad := map[string]string{
-		"throttle: {row: off, program: many}":                                     `throttle.program: \"many\" is not a whole number`,
-		"thottle: {row: 1}":                                                       `unknown key \"thottle\"`,
-		"programs: {packet_drop: {records: [lost]}}":                              `\"lost\" is not one of`,
-		"programs: {connection: {recrods: []}}":                                   "programs.connection.recrods",
-		"\tconsole: json":                                                         "a tab indents this line",
-		"console: json\n---\nconsole: text":                                       "a second document",
-		"programs: {connection: {enabled: false}, packet_drop: {enabled: false}}": "no program is enabled",
-		"": "is empty",
+		"throttle: {row: off, program: many}":        `throttle.program: \"many\" is not a whole number`,
+		"thottle: {row: 1}":                          `unknown key \"thottle\"`,
+		"programs: {packet_drop: {records: [lost]}}": `\"lost\" is not one of`,
+		"programs: {connection: {recrods: []}}":      "programs.connection.recrods",
+		"\tconsole: json":                            "a tab indents this line",
+		"console: json\n---\nconsole: text":          "a second document",
+		"programs: {dns: {}}":                        `no program \"dns\"`,
+		"":                                           "is empty",
 	}
 	for yaml, want := range bad {
 		r.reload(t, yaml)
@@ -126,8 +128,11 @@ func TestABadFileIsRefusedAndTheOldOneStays(t *testing.T) {
 
 func TestWhatTakesARestartIsNamed(t *testing.T) {
 	r := startReloadable(t, "console: json\nmetric_interval: 1h\n")
-	r.reload(t, "console: text\nlisten: localhost:1\nledger: {memory: 64MiB}\nprograms: {packet_drop: {enabled: false}}\nlog_level: debug\n")
-	until(t, "it says what takes a restart", func() bool { return strings.Contains(r.said.String(), "some of it takes a restart") })
+	r.reload(t, "console: text\nlisten: localhost:1\nledger: {memory: 64MiB}\nlog_level: debug\n"+
+		"programs: {packet_drop: {enabled: false}}\n")
+	until(t, "it says what takes a restart", func() bool {
+		return strings.Contains(r.said.String(), "some of it takes a restart")
+	})
 	r.said.check(t, map[string]int{`keys="console, ledger.memory, programs.packet_drop.enabled"`: 1, "level=WARN": 1})
 	var health struct {
 		Programs []struct{ Name, State string }

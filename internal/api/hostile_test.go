@@ -24,7 +24,8 @@ func FuzzRequest(f *testing.F) {
 	handler := New(options).Handler()
 	for _, rows := range [][]exchange{connectionSummaryRows, connectionListRows, eventRows} {
 		for _, row := range rows {
-			f.Add([]byte(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n%s", row.method, row.target, len(row.body), row.body)))
+			f.Add(fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n%s", row.method, row.target,
+				len(row.body), row.body))
 		}
 	}
 	f.Add([]byte("GET /health/../%2e%2e/\x00 HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"))
@@ -62,7 +63,8 @@ func TestAThousandSlowClientsHarmNobody(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ctx, listener) }()
 	address := listener.Addr().String()
-	beginnings := []string{"", "G", "GET /health HTTP/1.1\r\nHost: ", "POST " + attemptsPath + " HTTP/1.1\r\nHost: k\r\nContent-Length: 60000\r\n\r\n{",
+	beginnings := []string{"", "G", "GET /health HTTP/1.1\r\nHost: ",
+		"POST " + attemptsPath + " HTTP/1.1\r\nHost: k\r\nContent-Length: 60000\r\n\r\n{",
 		"GET " + eventsPath + "?limit=1000 HTTP/1.1\r\nHost: k\r\n\r\n"}
 	var slow sync.WaitGroup
 	for i := range clients {

@@ -43,7 +43,8 @@ func misbehaviours() map[string]misbehaviour {
 		}
 	}
 	patient := func(code codes.Code) error {
-		asked, err := status.New(code, "come back later").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
+		asked, err := status.New(code, "come back later").WithDetails(
+			&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
 		return errors.Join(asked.Err(), err)
 	}
 	return map[string]misbehaviour{
@@ -51,14 +52,16 @@ func misbehaviours() map[string]misbehaviour {
 			<-time.After(2 * time.Second)
 			return 0, nil
 		}},
-		"resource exhausted":              {answer: refuseFirst(2, status.Error(codes.ResourceExhausted, "full")), grpc: map[string]uint64{"resource_exhausted": 2 * maxBatch}},
+		"resource exhausted": {answer: refuseFirst(2, status.Error(codes.ResourceExhausted, "full")),
+			grpc: map[string]uint64{"resource_exhausted": 2 * maxBatch}},
 		"resource exhausted for a second": {answer: refuseFirst(2, patient(codes.ResourceExhausted)), apart: time.Second},
 		"unavailable":                     {answer: refuseFirst(2, status.Error(codes.Unavailable, "no"))},
 		"unavailable for a second":        {answer: refuseFirst(2, patient(codes.Unavailable)), apart: time.Second},
 		"unimplemented": {answer: refuseFirst(2, status.Error(codes.Unimplemented, "no logs")),
 			grpc: map[string]uint64{"unimplemented": 2 * maxBatch}, http: map[string]uint64{"404": 2 * maxBatch}},
 		"partial success": {answer: func(int) (int64, error) { return 3, nil },
-			grpc: map[string]uint64{causeRejected: 3 * misbehavedBatches}, http: map[string]uint64{causeRejected: 3 * misbehavedBatches}},
+			grpc: map[string]uint64{causeRejected: 3 * misbehavedBatches},
+			http: map[string]uint64{causeRejected: 3 * misbehavedBatches}},
 	}
 }
 

@@ -81,8 +81,10 @@ func refuseHTTP(w http.ResponseWriter, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int(retry.RetryDelay.AsDuration().Seconds())))
 		}
 	}
-	code, known := map[codes.Code]int{codes.ResourceExhausted: http.StatusTooManyRequests, codes.Unavailable: http.StatusServiceUnavailable,
-		codes.Unimplemented: http.StatusNotFound, codes.PermissionDenied: http.StatusForbidden}[answer.Code()]
+	code, known := map[codes.Code]int{
+		codes.ResourceExhausted: http.StatusTooManyRequests, codes.Unavailable: http.StatusServiceUnavailable,
+		codes.Unimplemented: http.StatusNotFound, codes.PermissionDenied: http.StatusForbidden,
+	}[answer.Code()]
 	if !known {
 		code = http.StatusBadRequest
 	}

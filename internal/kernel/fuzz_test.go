@@ -23,8 +23,9 @@ func FuzzBTF(f *testing.F) {
 		f.Add(raw)
 	}
 	u32 := &btf.Int{Name: "unsigned int", Size: 4}
-	function := &btf.FuncProto{Return: &btf.Void{}, Params: []btf.FuncParam{{Name: "ctx", Type: &btf.Pointer{Target: &btf.Void{}}},
-		{Name: "skb", Type: &btf.Pointer{Target: &btf.Struct{Name: "sk_buff", Size: 4, Members: []btf.Member{{Name: "len", Type: u32}}}}}}}
+	buffer := &btf.Struct{Name: "sk_buff", Size: 4, Members: []btf.Member{{Name: "len", Type: u32}}}
+	function := &btf.FuncProto{Return: &btf.Void{}, Params: []btf.FuncParam{
+		{Name: "ctx", Type: &btf.Pointer{Target: &btf.Void{}}}, {Name: "skb", Type: &btf.Pointer{Target: buffer}}}}
 	seed(u32)
 	seed(&btf.Enum{Name: "skb_drop_reason", Size: 4, Values: []btf.EnumValue{{Name: "SKB_DROP_REASON_NO_SOCKET", Value: 3}}},
 		&btf.Enum{Name: "skb_drop_reason_subsys", Size: 4, Values: []btf.EnumValue{{Name: "SKB_DROP_REASON_SUBSYS_CORE"}}})
