@@ -23,8 +23,8 @@ command="Privileges|CheckSays|Terminal|SignalEnds"
 core="BothEnds|TestRefused|RejectedByTheFirewall|MPTCP|ReusePort|ListensAfter|OwnersCgroup|OlderThan|ToTheBucket|FullSpeed
 	FirewallDrops|NoSocketIsRefused|HasItsOwner|LocationIs|AFloodIs|HealthyTraffic|OfThisKernel|SelfPID|DroppedPriv"
 lanes=${LANES:-$(nproc)}
-patience=900  # seconds that a machine may take: several times what it does
-endurance=300 # seconds that one package may take: others still get their turn
+patience=1200 # seconds that a machine may take: several times what it does
+endurance=600 # seconds that one package may take: others still get their turn
 
 [ -z "${KERNELS:-}${RUN:-}" ] || [ "${TABLE:-}" != write ] || {
 	echo "test-kernels: the table needs all kernels and all tests" >&2

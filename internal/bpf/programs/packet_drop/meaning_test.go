@@ -12,7 +12,7 @@ import (
 )
 
 // markers of the enum are no reasons.
-var markers = map[string]bool{"MAX": true, "SUBSYS_MASK": true, "__QDISC_DROP_REASON": true, "QDISC_DROP_MAX": true,
+var markers = map[string]bool{"MAX": true, "SUBSYS_MASK": true, "__QDISC_DROP_REASON": true, "QDISC_DROP_UNSPEC": true, "QDISC_DROP_MAX": true,
 	"__OVS_DROP_REASON": true, "OVS_DROP_MAX": true}
 
 // Whatever kernel this runs on: everything that it can say is explained.
