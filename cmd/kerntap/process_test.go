@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs"
 )
 
 // A real process, a real signal: it ends within a bounded time, with everything flushed and the exit code 0.
@@ -47,7 +48,7 @@ func TestCheckSaysWhatRuns(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatal(err)
 	}
-	if !r.Runs || len(r.Programs) != 2 {
+	if !r.Runs || len(r.Programs) != len(programs.All()) {
 		t.Errorf("report is %+v", r)
 	}
 	for _, program := range r.Programs {
