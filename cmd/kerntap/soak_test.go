@@ -96,7 +96,7 @@ func (s *soak) last(t *testing.T, d time.Duration) (looks []look) {
 // write writes the configuration: the throttle and the interval of metrics differ each time.
 func (s *soak) write(t *testing.T) {
 	t.Helper()
-	yaml := fmt.Sprintf("programs:\n  connection: {records: [opened, failed, closed]}\n"+
+	yaml := fmt.Sprintf("programs:\n  connection: {records: [opened, failed, closed, udp_opened, udp_failed]}\n"+
 		"  packet_drop: {records: [loss, refused, cleanup]}\nthrottle: {row: %d, program: %d}\n"+
 		"metric_interval: %ds\nstorage: {records: 2000}\notlp: {headers: {x-reload: '%d'}}\n",
 		3+s.reloads%5, 80+s.reloads%40, 1+s.reloads%3, s.reloads)
