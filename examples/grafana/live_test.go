@@ -39,11 +39,11 @@ const (
 // kerntap does not have are left out.
 var answers = map[string][]answer{
 	"overview.json/Failed connects":           {{"", 100 * failing / float64(failing+answered+cutOff)}},
-	"overview.json/Lost packets":              {{"", each(dropped)}},
+	"overview.json/Lost packets":              {{"", each(hasty)}},
 	"overview.json/Programs that read events": {{"", some}},
 	"overview.json/Failed connections by command": {{"kerntap_command=kt-panels,error_type=refused", each(refused)},
 		{"kerntap_command=kt-panels,error_type=cancelled", each(hasty + patient)}},
-	"overview.json/Lost packets by reason": {{"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", each(dropped)}},
+	"overview.json/Lost packets by reason": {{"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", each(hasty)}},
 	"overview.json/Resets":                 {{"kerntap_command=kt-panels,network_io_direction=receive", each(refused + cutOff)}},
 	// A full queue shows only in the middle of a handshake: a test of the program packet_drop causes that.
 	"overview.json/Full listen queues":                nil,
@@ -61,12 +61,12 @@ var answers = map[string][]answer{
 	"connections.json/Time to connect, 95 %": {{"kerntap_command=kt-panels", some}},
 	"connections.json/Life of a connection, half of them": {{"kerntap_command=kt-panels,kerntap_tcp_role=client", some},
 		{"kerntap_command=kt-panelsrv,kerntap_tcp_role=server", some}},
-	"drops.json/By class":                                     {{"kerntap_drop_class=loss", each(dropped)}},
-	"drops.json/By reason, without clean-up":                  {{"kerntap_drop_reason=NETFILTER_DROP", each(dropped)}},
-	"drops.json/By command, without clean-up":                 {{"kerntap_command=kt-panels", each(dropped)}},
-	"drops.json/By protocol, without clean-up":                {{"network_transport=tcp,network_type=ipv4", each(dropped)}},
-	"drops.json/Lost bytes":                                   {{"kerntap_drop_reason=NETFILTER_DROP", each(dropped * 60)}},
-	"drops.json/Lost since the start":                         {{"", dropped * (rounds + 1)}},
+	"drops.json/By class":                                     {{"kerntap_drop_class=loss", each(hasty)}},
+	"drops.json/By reason, without clean-up":                  {{"kerntap_drop_reason=NETFILTER_DROP", each(hasty)}},
+	"drops.json/By command, without clean-up":                 {{"kerntap_command=kt-panels", each(hasty)}},
+	"drops.json/By protocol, without clean-up":                {{"network_transport=tcp,network_type=ipv4", each(hasty)}},
+	"drops.json/Lost bytes":                                   {{"kerntap_drop_reason=NETFILTER_DROP", each(hasty * 60)}},
+	"drops.json/Lost since the start":                         {{"", hasty * (rounds + 1)}},
 	"kerntap.json/Programs":                                   {{"kerntap_program_name=connection", 1}, {"kerntap_program_name=packet_drop", 1}},
 	"kerntap.json/Kernel events by what became of them":       {{"kerntap_program_name=connection,kerntap_outcome=recorded", some}},
 	"kerntap.json/Records on their way to the exporters":      {{"kerntap_program_name=packet_drop,kerntap_outcome=delivered", some}},
@@ -80,7 +80,7 @@ var answers = map[string][]answer{
 func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	bpftest.RequireTool(t, "prometheus")
-	ns.Firewall(t, dropRule)
+	ns.Firewall(t, dropRules)
 	s := newStack(t)
 	ns.StartHelper(t, host, "serve").Line(t)
 	someone := ns.StartHelper(t, command, "trouble")
@@ -103,7 +103,7 @@ func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
 			ended, err3 := s.ask(`sum(kerntap_tcp_connection_duration_seconds_count{kerntap_command=~"kt-panel.*"})`)
 			seen = fmt.Sprintln(connected, lost, ended, errors.Join(err, err2, err3))
 			return err == nil && err2 == nil && err3 == nil && len(connected)+len(lost)+len(ended) == 3 &&
-				connected[0].value == float64(rounds*(failing+answered+cutOff)) && lost[0].value > 0.9*float64(rounds*dropped) &&
+				connected[0].value == float64(rounds*(failing+answered+cutOff)) && lost[0].value > 0.9*float64(rounds*hasty) &&
 				ended[0].value == float64(rounds*2*(answered+cutOff))
 		}
 	}

@@ -20,22 +20,24 @@ const (
 	answered = 4 // connects that are answered, with payload bytes each way
 	cutOff   = 2 // connects that are answered, and then cut off by a reset
 	hasty    = 6 // connects whose first packet the firewall drops on its way out, and that are given up at once
-	patient  = 1 // the same, given up after the kernel has sent it once more
-	dropped  = hasty + 2*patient
+	patient  = 1 // connects whose packets the firewall drops on their way in, given up after the second
 	failing  = refused + hasty + patient
 	payload  = 10_000
 )
 
 // The addresses of the trouble, in a network namespace of its own.
 const (
-	nobody   = "127.0.0.1:1"
-	server   = "127.0.0.1:8080"
-	rude     = "127.0.0.1:8081"
-	firewall = "127.0.0.1:9"
+	nobody  = "127.0.0.1:1"
+	server  = "127.0.0.1:8080"
+	rude    = "127.0.0.1:8081"
+	outward = "127.0.0.1:9"
+	inward  = "127.0.0.1:10"
 )
 
-// dropRule drops on the way out, where the kernel knows whose packet it is.
-const dropRule = "add table ip t; add chain ip t out { type filter hook output priority 0; }; add rule ip t out tcp dport 9 drop"
+// dropRules drop on the way out, where the kernel knows whose packet it is, and does not count it as sent again; and on the
+// way in, where it is the other way round.
+const dropRules = "add table ip t; add chain ip t out { type filter hook output priority 0; }; add rule ip t out tcp dport 9 drop; " +
+	"add chain ip t in { type filter hook input priority 0; }; add rule ip t in tcp dport 10 drop"
 
 func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"serve": serve, "trouble": trouble})
@@ -102,16 +104,26 @@ func round() error {
 			return fmt.Errorf("cut off by %v", err)
 		}
 	}
-	for i := range hasty + patient {
-		wait := 50 * time.Millisecond
-		if i < patient {
-			wait = 1500 * time.Millisecond // the kernel sends its second packet after a second
+	for range hasty {
+		if err := giveUp(outward, 50*time.Millisecond); err != nil {
+			return err
 		}
-		if conn, err := net.DialTimeout("tcp", firewall, wait); err == nil {
-			return fmt.Errorf("the firewall lets %s through", conn.RemoteAddr())
+	}
+	for range patient {
+		if err := giveUp(inward, 1500*time.Millisecond); err != nil { // the second packet comes after a second
+			return err
 		}
 	}
 	return nil
+}
+
+func giveUp(address string, after time.Duration) error {
+	conn, err := net.DialTimeout("tcp", address, after)
+	if err != nil {
+		return nil
+	}
+	defer conn.Close()
+	return fmt.Errorf("the firewall lets %s through", address)
 }
 
 // echoAt sends bytes and waits for as many.
