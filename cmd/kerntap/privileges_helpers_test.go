@@ -99,11 +99,21 @@ func reductions(t *testing.T, address string) (names []string) {
 	return names
 }
 
-// read takes what is told of the commands of owners and returns how many records there are of each outcome.
+type question struct{ command, kind string }
+
+func questions(owners map[string]uint32) (all []question) {
+	for command := range owners {
+		all = append(all, question{command, "connection"}, question{command, "packet_drop"})
+	}
+	return all
+}
+
+// read takes what the first two programs tell of the commands of owners and returns how many records there are of each outcome.
 func (s *seen) read(t *testing.T, address string, owners map[string]uint32, inContainer bool) map[string]int {
 	t.Helper()
 	outcomes := make(map[string]int)
-	for command, pid := range owners {
+	for _, question := range questions(owners) {
+		command, pid := question.command, owners[question.command]
 		var answer struct {
 			Events []struct {
 				Name, Body string
@@ -111,7 +121,7 @@ func (s *seen) read(t *testing.T, address string, owners map[string]uint32, inCo
 				Attributes map[string]any
 			}
 		}
-		call(t, http.MethodGet, "http://"+address+"/api/events?limit=1000&command="+command, "", &answer)
+		call(t, http.MethodGet, "http://"+address+"/api/events?limit=1000&command="+command+"&type="+question.kind, "", &answer)
 		for _, event := range answer.Events {
 			outcomes[command+" "+event.Name[strings.LastIndex(event.Name, ".")+1:]]++
 			if strings.HasSuffix(event.Name, ".dropped") && !strings.Contains(event.Body, filtered) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs"
 	"github.com/kerntap/kerntap/internal/config"
 )
 
@@ -61,7 +62,11 @@ func TestTheServiceManagerIsToldOfStartLifeAndEnd(t *testing.T) {
 	kerntap := startAs(t, func(cmd *exec.Cmd) {
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+manager.path, "WATCHDOG_USEC=400000")
 	}, "run", "--listen", "off", "--console", "none")
-	if said := manager.hear(bpftestPatience); said != "READY=1\nSTATUS=connection running, packet_drop running" {
+	var running []string
+	for _, entry := range programs.All() {
+		running = append(running, entry.Name+" running")
+	}
+	if said := manager.hear(bpftestPatience); said != "READY=1\nSTATUS="+strings.Join(running, ", ") {
 		t.Fatalf("first it is told %q", said)
 	}
 	for range 5 {

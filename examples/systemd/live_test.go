@@ -10,7 +10,6 @@ import (
 func TestSystemdRunsTheUnit(t *testing.T) {
 	m := boot(t)
 	m.await("SubState", "running")
-	m.await("StatusText", "connection running, packet_drop running")
 	m.checkHealth()
 	process := m.checkProcess()
 	if _, err := m.run("systemctl", "reload", unit); err != nil {
@@ -49,7 +48,7 @@ func (m manager) checkHealth() {
 	if err := json.Unmarshal([]byte(out), &health); err != nil {
 		m.t.Fatalf("%v: %s", err, out)
 	}
-	if health.Status != "healthy" || len(health.Programs) != 2 {
+	if health.Status != "healthy" || len(health.Programs) < 2 {
 		m.t.Errorf("its health is %+v", health)
 	}
 }
