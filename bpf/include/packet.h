@@ -95,6 +95,17 @@ static __always_inline bool packet_tagged(__u16 ethertype)
 	return ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_QINQ;
 }
 
+/* Reads an Ethernet protocol and the two bytes before it, which are a MAC address's or a VLAN tag's. */
+static __always_inline bool packet_ethertype(__u16 *ethertype, const struct packet_shape *shape, unsigned char *at)
+{
+	union header around;
+
+	if (at + sizeof(__u16) > shape->end || !memory_read(around.words, 1, at - sizeof(__u16)))
+		return false;
+	*ethertype = bpf_ntohs(around.halves[1]);
+	return true;
+}
+
 /*
  * A packet that still carries its VLAN tags: devices on its way have set the network header before them or behind. They
  * follow the Ethernet addresses, if it is their kind that the buffer claims.
@@ -102,17 +113,14 @@ static __always_inline bool packet_tagged(__u16 ethertype)
 static __always_inline void packet_untag(struct packet_shape *shape, struct sk_buff *skb)
 {
 	unsigned char *at = skb->head + skb->mac_header + ETHERNET_HEADER - sizeof(__u16);
-	__u16 ethertype = shape->ethertype;
-	union header tag;
+	__u16 ethertype;
 
-	if (skb->mac_header == 0xffff || at + sizeof(__u32) > shape->end || !memory_read(tag.words, 1, at) ||
-	    bpf_ntohs(tag.halves[0]) != ethertype)
+	if (skb->mac_header == 0xffff || !packet_ethertype(&ethertype, shape, at) || ethertype != shape->ethertype)
 		return;
 	for (int i = 0; i < VLAN_TAGS && packet_tagged(ethertype); i++) {
 		at += VLAN_TAG;
-		if (at + sizeof(__u32) > shape->end || !memory_read(tag.words, 1, at))
+		if (!packet_ethertype(&ethertype, shape, at))
 			return;
-		ethertype = bpf_ntohs(tag.halves[0]);
 	}
 	if (packet_tagged(ethertype))
 		return;

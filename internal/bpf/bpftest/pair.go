@@ -34,6 +34,10 @@ var (
 func NewPair(t testing.TB) *Pair {
 	t.Helper()
 	p := &Pair{Near: NewNamespace(t), Far: NewNamespace(t)}
+	for _, ns := range []*Namespace{p.Near, p.Far} {
+		// Nothing is said on the wire but what a test says.
+		ns.Run(t, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+	}
 	far := netns.None()
 	check := func(err error) {
 		t.Helper()

@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	bpftest.RunHelper(map[string]bpftest.Helper{"talk": talk, "flood": flood})
+	bpftest.RunHelper(map[string]bpftest.Helper{"talk": talk, "flood": flood, "spin": spin})
 	goleak.VerifyTestMain(m)
 }
 
