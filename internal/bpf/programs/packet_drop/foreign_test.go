@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,19 +25,16 @@ func spin(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err := bpftest.Pin(cpu); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
+	var ended atomic.Bool
 	go func() {
-		defer close(ended)
 		bufio.NewReader(stdin).ReadString('\n')
+		ended.Store(true)
 	}()
 	fmt.Fprintln(stdout, "spinning")
-	for {
-		select {
-		case <-ended:
-			return nil
-		default:
-		}
+	for !ended.Load() {
+		continue
 	}
+	return nil
 }
 
 // A CPU drops what another one sends, while it runs a process that has nothing to do with it: that one is never named.
