@@ -2,6 +2,7 @@ package tcp_trouble_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -226,5 +227,43 @@ add rule inet t in tcp dport %d tcp flags & psh == psh quota until 300 bytes cou
 	}
 	if found := bpftest.Find(recorder, func(e *tcp_trouble.Event) bool { return e.Kind != tcp_trouble.Retransmit }); len(found) > 0 {
 		t.Errorf("a record that nobody asked for: %s", found[0].Body())
+	}
+}
+
+// A connection that nothing befalls meets none of the hooks: they lie where nobody pays who has no trouble.
+func TestHealthyConnectionsMeetNoHook(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	session := bpf.NewSession(nil)
+	session.ScopeNetNS = ns.Inode
+	t.Cleanup(func() { session.Close() })
+	program := tcp_trouble.NewProgram(all(), bpf.NewInMemoryStorage(), bpf.WithSession(session))
+	recorder := bpftest.Start(t, program)
+	server := serve(t, ns, func(conn net.Conn) {
+		defer conn.Close()
+		io.Copy(conn, conn)
+	})
+	ns.Do(func() {
+		for range 200 {
+			conn, err := net.Dial("tcp", server.String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, err = conn.Write(make([]byte, 10_000))
+			if err == nil {
+				err = conn.(*net.TCPConn).CloseWrite()
+			}
+			if err == nil {
+				_, err = io.Copy(io.Discard, conn)
+			}
+			if err := errors.Join(err, conn.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	again := counter(t, ns, "snmp", "Tcp", "RetransSegs")
+	recorder.Stop(t)
+	if stats := program.Status().Stats; int(stats.Tallied) != again {
+		t.Errorf("%+v, where the kernel sent %d segments again", stats, again)
 	}
 }
