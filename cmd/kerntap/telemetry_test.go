@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kerntap/kerntap/internal/bpf/programs"
 	"github.com/kerntap/kerntap/internal/config"
 )
 
@@ -41,8 +42,8 @@ func TestWhereTelemetryGoes(t *testing.T) {
 
 func TestMemoryHasRoomForAllThatIsKept(t *testing.T) {
 	for environ, want := range map[string]int{
-		"":                              100000 + 2*10000,
-		"OTEL_BLRP_MAX_QUEUE_SIZE=1000": 1000 + 2*10000,
+		"":                              100000 + len(programs.All())*10000,
+		"OTEL_BLRP_MAX_QUEUE_SIZE=1000": 1000 + len(programs.All())*10000,
 	} {
 		c, err := config.Load(config.Source{Environ: []string{environ}})
 		if err != nil {
