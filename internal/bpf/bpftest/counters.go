@@ -42,10 +42,10 @@ func (ns *Namespace) Counter(t testing.TB, file, group, name string) int {
 	return 0
 }
 
-// FirewallCount returns what the counter of this name has counted.
-func (ns *Namespace) FirewallCount(t testing.TB, name string) int {
+// FirewallCount returns what the first counter of the table t has counted.
+func (ns *Namespace) FirewallCount(t testing.TB) int {
 	t.Helper()
-	fields := strings.Fields(ns.Run(t, "nft", "list", "counter", "inet", "t", name))
+	fields := strings.Fields(ns.Run(t, "nft", "list", "table", "inet", "t"))
 	n, err := strconv.Atoi(fields[slices.Index(fields, "packets")+1])
 	if err != nil {
 		t.Fatal(err)

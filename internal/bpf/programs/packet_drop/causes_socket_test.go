@@ -108,13 +108,13 @@ func causesOfSockets() []realCause {
 	discard := netip.AddrPortFrom(bpftest.Far, 9)
 	lost := []string{"QDISC_DROP", "QDISC_DROP_GENERIC"}
 	return []realCause{
-		{name: "firewall, output", reasons: []string{"NETFILTER_DROP"}, class: loss, prepare: firewalled("output", "udp dport 9 counter name n drop"),
+		{name: "firewall, output", reasons: []string{"NETFILTER_DROP"}, class: loss, prepare: firewalled("output", "udp dport 9 counter drop"),
 			cause: sent(far, netip.AddrPortFrom(bpftest.Near, 9)), truth: firewallCount, match: destined(netip.AddrPortFrom(bpftest.Near, 9)),
 			direction: out},
 		{name: "receive buffer full", reasons: []string{"SOCKET_RCVBUFF"}, class: loss, prepare: full,
 			cause: frame(toFar().UDP(4000, 4010, make([]byte, 1000))), truth: snmp("Udp", "RcvbufErrors"),
 			match: destined(netip.AddrPortFrom(bpftest.Far, 4010)), device: wire, direction: in},
-		{name: "nobody there", reasons: []string{"NEIGH_FAILED"}, class: loss, prepare: firewalled("output", "ip daddr 10.77.0.77 counter name n"),
+		{name: "nobody there", reasons: []string{"NEIGH_FAILED"}, class: loss, prepare: firewalled("output", "ip daddr 10.77.0.77 counter"),
 			cause: sent(far, netip.AddrPortFrom(nobody, 9)), truth: firewallCount, match: destined(netip.AddrPortFrom(nobody, 9)), device: wire, direction: out},
 		{name: "too large for the next link", reasons: []string{"PKT_TOO_BIG"}, class: loss, prepare: both(forwarding, func(t *testing.T, p *bpftest.Pair) bool {
 			p.Far.Run(t, "ip", "route", "replace", "10.78.0.0/24", "via", bpftest.Near.String(), "mtu", "lock", "600")

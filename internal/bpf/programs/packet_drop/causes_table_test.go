@@ -56,13 +56,13 @@ func snmp(group, name string) func(*testing.T, *bpftest.Pair) int {
 // firewalled gives the far end a chain with a rule that counts, by which truth is told.
 func firewalled(hook, rule string) func(*testing.T, *bpftest.Pair) bool {
 	return func(t *testing.T, p *bpftest.Pair) bool {
-		p.Far.Firewall(t, "add table inet t\nadd counter inet t n\nadd chain inet t c { type filter hook "+hook+
+		p.Far.Firewall(t, "add table inet t\nadd chain inet t c { type filter hook "+hook+
 			" priority 0; }\nadd rule inet t c "+rule)
 		return true
 	}
 }
 
-func firewallCount(t *testing.T, p *bpftest.Pair) int { return p.Far.FirewallCount(t, "n") }
+func firewallCount(t *testing.T, p *bpftest.Pair) int { return p.Far.FirewallCount(t) }
 
 // forwarding makes the far end a router that knows the way to beyond, over the wire again.
 func forwarding(t *testing.T, p *bpftest.Pair) bool {
@@ -105,9 +105,9 @@ func realCauses() []realCause {
 	unheard.Payload = []byte("anybody?")
 	short := toFar().UDP(4000, 9, []byte("cut off"))
 	return append([]realCause{
-		{name: "firewall, input", reasons: []string{"NETFILTER_DROP"}, class: loss, prepare: firewalled("input", "udp dport 9 counter name n drop"),
+		{name: "firewall, input", reasons: []string{"NETFILTER_DROP"}, class: loss, prepare: firewalled("input", "udp dport 9 counter drop"),
 			cause: frame(toFar().UDP(4000, 9, nil)), truth: firewallCount, match: received, device: wire, direction: in},
-		{name: "firewall, forward", reasons: []string{"NETFILTER_DROP"}, class: loss, prepare: both(forwarding, firewalled("forward", "udp dport 9 counter name n drop")),
+		{name: "firewall, forward", reasons: []string{"NETFILTER_DROP"}, class: loss, prepare: both(forwarding, firewalled("forward", "udp dport 9 counter drop")),
 			cause: frame(forward.UDP(4000, 9, nil)), truth: firewallCount, match: onward, device: wire, direction: in},
 		{name: "no socket, UDP", reasons: []string{"NO_SOCKET"}, class: refused, cause: frame(toFar().UDP(4000, 9, nil)),
 			truth: snmp("Udp", "NoPorts"), match: received, device: wire, direction: in},
@@ -125,11 +125,11 @@ func realCauses() []realCause {
 			truth: snmp("Ip", "InAddrErrors"), match: onward, device: wire, direction: in},
 		{name: "reverse-path filter", reasons: []string{"IP_RPFILTER"}, class: loss, prepare: set("net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.kt0.rp_filter=1"),
 			cause: frame(elsewhere.UDP(4000, 9, nil)), truth: counter("netstat", "TcpExt", "IPReversePathFilter"), match: from("192.0.2.9"), device: wire, direction: in},
-		{name: "own source", reasons: []string{"IP_LOCAL_SOURCE"}, class: loss, prepare: firewalled("prerouting", "ip saddr 10.77.0.2 counter name n"),
+		{name: "own source", reasons: []string{"IP_LOCAL_SOURCE"}, class: loss, prepare: firewalled("prerouting", "ip saddr 10.77.0.2 counter"),
 			cause: frame(local.UDP(4000, 9, nil)), truth: firewallCount, match: from("10.77.0.2"), device: wire, direction: in},
-		{name: "martian source", reasons: []string{"IP_LOCALNET"}, class: loss, prepare: firewalled("prerouting", "ip saddr 127.0.0.9 counter name n"),
+		{name: "martian source", reasons: []string{"IP_LOCALNET"}, class: loss, prepare: firewalled("prerouting", "ip saddr 127.0.0.9 counter"),
 			cause: frame(martian.UDP(4000, 9, nil)), truth: firewallCount, match: from("127.0.0.9"), device: wire, direction: in},
-		{name: "multicast source", reasons: []string{"IP_INVALID_SOURCE"}, class: loss, prepare: firewalled("prerouting", "ip saddr 224.0.0.9 counter name n"),
+		{name: "multicast source", reasons: []string{"IP_INVALID_SOURCE"}, class: loss, prepare: firewalled("prerouting", "ip saddr 224.0.0.9 counter"),
 			cause: frame(multicast.UDP(4000, 9, nil)), truth: firewallCount, match: from("224.0.0.9"), device: wire, direction: in},
 		{name: "wrong IP checksum", reasons: []string{"IP_CSUM"}, class: loss, cause: frame(damaged(toFar().UDP(4000, 9, nil), 10)),
 			truth: counter("netstat", "IpExt", "InCsumErrors"), match: received, device: wire, direction: in},

@@ -42,6 +42,7 @@ var locations = map[string]Meaning{
 	"__udp4_lib_rcv":           {ClassRefused, "no socket is open there", lookAtListening},
 	"__udp6_lib_rcv":           {ClassRefused, "no socket is open there", lookAtListening},
 	"raw_local_deliver":        {ClassRefused, "nothing here speaks its IP protocol", ""},
+	"ip_local_deliver_finish":  {ClassRefused, "nothing here speaks its IP protocol", ""},
 	"ip_protocol_deliver_rcu":  {ClassRefused, "nothing here speaks its IP protocol", ""},
 	"ip6_protocol_deliver_rcu": {ClassRefused, "nothing here speaks its IP protocol", ""},
 	"__netif_receive_skb_core": {ClassRefused, "nothing here handles its Ethernet protocol, or a filter of traffic control drops it", "tcpdump -e; tc -s filter show dev DEVICE ingress"},
