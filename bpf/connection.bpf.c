@@ -76,31 +76,28 @@ static __always_inline struct socket_owner *connection_kept(struct sock *sk)
 	return owner_kept(sk);
 }
 
-static __always_inline void connection_established(struct sock *sk, int oldstate)
+/* Whether there is something to report: a connection that waits for its acceptor is reported by him. */
+static __always_inline bool connection_established(struct sock *sk, int oldstate, struct socket_owner *known,
+						   struct connection_end *end)
 {
-	struct socket_owner *known = connection_kept(sk);
-	struct connection_end end = {
-		.now = bpf_ktime_get_ns(),
-		.outcome = OUTCOME_OPENED,
-		.role = oldstate == TCP_SYN_RECV ? ROLE_SERVER : ROLE_CLIENT,
-		.active = known != 0,
-	};
-
-	if (known) {
-		if (known->role)
-			end.role = known->role; /* both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED */
-		if (known->since_ns && end.role == ROLE_CLIENT)
-			end.duration_ns = end.now - known->since_ns;
-		known->role = end.role;
-		known->since_ns = end.now;
-		known->error = 0;
-		if (end.role == ROLE_SERVER && connection_waits(sk)) {
-			known->phase = PHASE_WAITING;
-			return;
-		}
-		known->phase = PHASE_ESTABLISHED;
+	end->outcome = OUTCOME_OPENED;
+	end->role = oldstate == TCP_SYN_RECV ? ROLE_SERVER : ROLE_CLIENT;
+	if (!known)
+		return true;
+	end->active = true;
+	if (known->role)
+		end->role = known->role; /* both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED */
+	if (known->since_ns && end->role == ROLE_CLIENT)
+		end->duration_ns = end->now - known->since_ns;
+	known->role = end->role;
+	known->since_ns = end->now;
+	known->error = 0;
+	known->phase = PHASE_ESTABLISHED;
+	if (end->role == ROLE_SERVER && connection_waits(sk)) {
+		known->phase = PHASE_WAITING;
+		return false;
 	}
-	connection_report(sk, known, &end);
+	return true;
 }
 
 /* A socket that has listened was no connection, even if it was one before that. */
@@ -112,51 +109,57 @@ static __always_inline void connection_unlisten(struct sock *sk)
 		known->phase = PHASE_ENDED;
 }
 
-/* The establishment was skipped, or nobody accepted it. When it was is not known, and so neither is how long it took. */
+/*
+ * The establishment was skipped, or nobody accepted the connection: it is counted, and not recorded. When it was is not
+ * known, and so neither is how long it took.
+ */
 static __always_inline void connection_make_up(struct sock *sk, struct socket_owner *known)
 {
-	struct connection_end end = {
-		.now = bpf_ktime_get_ns(), .outcome = OUTCOME_OPENED, .role = known->role, .active = true,
-	};
-	__u32 phase = known->phase;
+	__u32 phase = known->phase, netns = netns_of_socket(sk);
+	struct connection_row row = {};
 
 	if (!phase_advance(known, phase, PHASE_ESTABLISHED))
 		return;
-	connection_report(sk, known, &end);
 	if (phase != PHASE_WAITING)
 		known->since_ns = 0;
 	known->error = 0;
+	if (known->own || !in_scope(netns) || talks_to_self(netns, sk)) {
+		ledger_count(filtered);
+		return;
+	}
+	row.family = connection_family(sk);
+	row.role = known->role;
+	connection_join(known, &row);
 }
 
-static __always_inline void connection_ended(struct sock *sk, int oldstate)
+static __always_inline void connection_ended(struct sock *sk, int oldstate, struct socket_owner *known,
+					     struct connection_end *end)
 {
-	struct socket_owner *known = owner_of(sk);
 	bool failed = oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV;
-	struct connection_end end = {
-		.now = bpf_ktime_get_ns(),
-		.error = sk->sk_err,
-		.outcome = failed ? OUTCOME_FAILED : OUTCOME_CLOSED,
-		.state = oldstate,
-	};
 
+	end->error = sk->sk_err;
+	end->outcome = failed ? OUTCOME_FAILED : OUTCOME_CLOSED;
+	end->state = oldstate;
 	if (known) {
 		if (!failed && known->phase < PHASE_FOUND)
 			connection_make_up(sk, known);
-		end.role = known->role;
-		if (!end.error && failed)
-			end.error = known->error;
+		end->role = known->role;
+		if (!end->error && failed)
+			end->error = known->error;
 		if (known->since_ns)
-			end.duration_ns = end.now - known->since_ns;
-		end.active = phase_end(known);
+			end->duration_ns = end->now - known->since_ns;
+		end->active = phase_end(known);
 	}
-	if (!end.role && failed)
-		end.role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
-	connection_report(sk, known, &end);
+	if (!end->role && failed)
+		end->role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 {
+	struct connection_end end = {};
+	struct socket_owner *known;
+
 	/* MPTCP sockets pass here too; their subflows, which are TCP, are the connections */
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
@@ -166,13 +169,20 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		connection_begin(sk, ROLE_SERVER);
 	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)
 		connection_copied(sk);
-	else if (newstate == TCP_ESTABLISHED)
-		connection_established(sk, oldstate);
 	else if (newstate == TCP_CLOSE && oldstate == TCP_LISTEN)
 		connection_unlisten(sk);
-	else if (newstate == TCP_CLOSE && oldstate != TCP_CLOSE)
-		connection_ended(sk, oldstate);
-	return 0;
+	if (newstate != TCP_ESTABLISHED && (newstate != TCP_CLOSE || oldstate == TCP_CLOSE || oldstate == TCP_LISTEN))
+		return 0;
+	end.now = bpf_ktime_get_ns();
+	if (newstate == TCP_ESTABLISHED) {
+		known = connection_kept(sk);
+		if (!connection_established(sk, oldstate, known, &end))
+			return 0;
+	} else {
+		known = owner_of(sk);
+		connection_ended(sk, oldstate, known, &end);
+	}
+	return connection_report(sk, known, &end);
 }
 
 /*

@@ -249,6 +249,19 @@ static __always_inline bool phase_end(struct socket_owner *known)
 	return before == PHASE_ESTABLISHED;
 }
 
+/* Counts a connection that is open and was not among the open ones: what has no record is counted as that. */
+static __always_inline void connection_join(struct socket_owner *known, struct connection_row *row)
+{
+	row_owner_set(&row->who, &known->owner);
+	row->outcome = OUTCOME_OPENED;
+	row->active = true;
+	row->protocol = IPPROTO_TCP;
+	if (row->role == ROLE_CLIENT)
+		ledger_charge(&known->owner, 0, 0);
+	ledger_tally(row, connection_kind(row));
+	ledger_count(counted);
+}
+
 /* Counts what happened, measures how long it took and, within the throttle, records it. */
 static __noinline int connection_report(struct sock *sk, struct socket_owner *known, struct connection_end *end)
 {

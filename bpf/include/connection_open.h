@@ -47,14 +47,9 @@ static __always_inline void connection_open_join(struct socket_owner *known, str
 
 	if ((phase != PHASE_CONNECTING && phase != PHASE_FOUND) || !phase_advance(known, phase, PHASE_ESTABLISHED))
 		return;
-	row->outcome = OUTCOME_OPENED;
-	row->active = true;
-	if (phase == PHASE_CONNECTING) {
+	if (phase == PHASE_CONNECTING)
 		known->since_ns = 0;
-		ledger_charge(&known->owner, 0, 0);
-	}
-	ledger_tally(row, connection_kind(row));
-	ledger_count(counted);
+	connection_join(known, row);
 }
 
 static __always_inline void connection_open_tell(struct socket_owner *known, const struct connection_row *row,

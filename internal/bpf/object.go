@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -97,6 +98,10 @@ func (o *object) attach() error {
 	for i := range o.hooks {
 		hook := &o.hooks[i]
 		l, err := link.AttachTracing(link.TracingOptions{Program: o.collection.Programs[hook.Program]})
+		if err != nil && refines(hook.Name) {
+			hook.Reason = err.Error() // it refines what the others tell
+			continue
+		}
 		if err != nil {
 			hook.Reason = err.Error()
 			return errors.Join(fmt.Errorf("attach %s to %s: %w", hook.Program, hook.Name, err), o.detachLocked())
@@ -108,6 +113,11 @@ func (o *object) attach() error {
 		return errors.Join(err, o.detachLocked())
 	}
 	return nil
+}
+
+// refines tells whether a hook adds to what tracepoints tell: nothing essential rests on functions of the kernel.
+func refines(section string) bool {
+	return strings.HasPrefix(section, "fentry/") || strings.HasPrefix(section, "fexit/")
 }
 
 // detach disconnects the hooks in reverse order; what is in the ring stays there.

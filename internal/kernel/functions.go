@@ -9,12 +9,6 @@ func HasFunction(types *btf.Spec, name string) bool {
 	return types.TypeByName(name, &function) == nil
 }
 
-// TakesTrampoline tells whether programs can be attached to a function's return, and then to its begin, too. It loads
-// and attaches one for a moment.
-func TakesTrampoline(types *btf.Spec, function string) bool {
-	return takesTrampoline(types, function) == nil
-}
-
 // HasTracepoint tells whether programs can be attached to a tracepoint by its BTF (tp_btf).
 func HasTracepoint(types *btf.Spec, name string) bool {
 	var function *btf.Typedef

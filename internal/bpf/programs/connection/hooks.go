@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/kerntap/kerntap/internal/kernel"
@@ -31,15 +32,20 @@ func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
 	} else {
 		delete(spec.Programs, connectionProgConnectionError)
 	}
-	any := kernel.TakesTrampoline(types, "tcp_v4_connect") // else none is worth the time
+	instant, acceptors := kernel.InstantConnects.Lost(types) == nil, kernel.Acceptors.Lost(types) == nil
 	for _, name := range onFunctions() {
-		if program := spec.Programs[name]; program != nil && !(any && kernel.TakesTrampoline(types, program.AttachTo)) {
+		program := spec.Programs[name]
+		if program != nil && (!instant || !kernel.HasFunction(types, program.AttachTo)) {
 			delete(spec.Programs, name)
 		}
+	}
+	if !acceptors {
+		delete(spec.Programs, connectionProgConnectionAccepted)
 	}
 	tellOpen := kernel.OpenConnections.Lost(types) == nil
 	if !tellOpen {
 		delete(spec.Programs, connectionProgConnectionOpen)
+		withoutFetching(spec)
 	}
 	for name, value := range map[string]bool{
 		connectionVarOpenAreTold:      tellOpen,
@@ -50,4 +56,17 @@ func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
 		}
 	}
 	return nil
+}
+
+// withoutFetching takes the atomic operations that fetch out of code that is not reached without open_are_told: kernels
+// before 5.12 refuse them wherever they stand.
+func withoutFetching(spec *ebpf.CollectionSpec) {
+	for _, program := range spec.Programs {
+		for i := range program.Instructions {
+			op := program.Instructions[i].OpCode
+			if op.Class() == asm.StXClass && op.Mode() == asm.AtomicMode && op.AtomicOp() != asm.AddAtomic {
+				program.Instructions[i].OpCode = op.SetAtomicOp(asm.AddAtomic)
+			}
+		}
+	}
 }
