@@ -81,8 +81,9 @@ func TestWatchShowsTheRecordsOfARunningKerntap(t *testing.T) {
 	}
 	kept, _, _ := background(t, "watch", "--api", "http://"+address, "--since", "5m", "--command", "kt-watch", "--count", "1")
 	until(t, "what is kept is shown", func() bool { return kept.has("kt-watch[") })
-	table, _, _ := background(t, "top", "--api", address, "--count", "1", "--filter", "kt-watch")
-	until(t, "the command is in the table", func() bool { return table.has("\nkt-watch ") })
+	table, _, stopTable := background(t, "top", "--api", address, "--interval", "200ms", "--filter", "kt-watch")
+	until(t, "the counts are drained, and the command is in the table", func() bool { return table.has("\nkt-watch ") })
+	stopTable()
 	http.DefaultClient.CloseIdleConnections()
 	r.stop()
 }
