@@ -58,15 +58,16 @@ func (r *ReasonNames) Name(reason uint32) (string, bool) {
 // All yields every reason that has a name by now.
 func (r *ReasonNames) All() iter.Seq2[uint32, string] {
 	return func(yield func(uint32, string) bool) {
-		enums := []Enum{r.core}
+		enums := map[uint32]Enum{0: r.core}
 		for subsystem := range r.subsystems.Values() {
 			if subsystem != 0 {
-				enums = append(enums, r.enumOf(uint32(subsystem)))
+				enums[uint32(subsystem)] = r.enumOf(uint32(subsystem))
 			}
 		}
-		for _, enum := range enums {
+		for subsystem, enum := range enums {
 			for reason, name := range enum.Values() {
-				if !yield(uint32(reason), name) {
+				// others say which bits are what, or that there is none
+				if uint32(reason)>>16 == subsystem && !yield(uint32(reason), name) {
 					return
 				}
 			}

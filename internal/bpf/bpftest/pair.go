@@ -2,9 +2,11 @@ package bpftest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -60,6 +62,10 @@ func NewPair(t testing.TB) *Pair {
 	check(err)
 	p.Far.Do(func() { _, err = bringUp(Far, Near, NearMAC) })
 	check(err)
+	for _, ns := range []*Namespace{p.Near, p.Far} {
+		ns.Do(func() { err = awaitWire() })
+		check(err)
+	}
 	p.Near.Do(func() { p.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0) })
 	check(err)
 	t.Cleanup(func() { unix.Close(p.fd) })
@@ -82,6 +88,20 @@ func bringUp(own, other netip.Addr, mac net.HardwareAddr) (int, error) {
 	}
 	return index, netlink.NeighSet(&netlink.Neigh{LinkIndex: index, IP: other.AsSlice(), HardwareAddr: mac,
 		State: netlink.NUD_PERMANENT})
+}
+
+// awaitWire waits until the kernel has noticed that the wire has two ends: before that it drops what is sent.
+func awaitWire() error {
+	for deadline := time.Now().Add(patience); ; {
+		link, err := netlink.LinkByName(Wire)
+		if err != nil || link.Attrs().OperState == netlink.OperUp {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the wire is %s", link.Attrs().OperState)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
 }
 
 // Send puts a frame on the wire at the near end, as it is.

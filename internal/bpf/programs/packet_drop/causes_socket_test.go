@@ -83,7 +83,7 @@ func full(t *testing.T, p *bpftest.Pair) bool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	filling := frame(toFar().UDP(4000, 4010, make([]byte, 1000)))
+	filling := frame(toFar().UDP(4001, 4010, make([]byte, 1000)))
 	for p.Far.Counter(t, "snmp", "Udp", "RcvbufErrors") == 0 {
 		filling(t, p, often)
 	}
@@ -113,7 +113,7 @@ func causesOfSockets() []realCause {
 			direction: out},
 		{name: "receive buffer full", reasons: []string{"SOCKET_RCVBUFF"}, class: loss, prepare: full,
 			cause: frame(toFar().UDP(4000, 4010, make([]byte, 1000))), truth: snmp("Udp", "RcvbufErrors"),
-			match: destined(netip.AddrPortFrom(bpftest.Far, 4010)), device: wire, direction: in},
+			match: func(e *packet_drop.Event) bool { return e.Destination.Port() == 4010 && e.Source.Port() == 4000 }, device: wire, direction: in},
 		{name: "nobody there", reasons: []string{"NEIGH_FAILED"}, class: loss, prepare: firewalled("output", "ip daddr 10.77.0.77 counter"),
 			cause: sent(far, netip.AddrPortFrom(nobody, 9)), truth: firewallCount, match: destined(netip.AddrPortFrom(nobody, 9)), device: wire, direction: out},
 		{name: "too large for the next link", reasons: []string{"PKT_TOO_BIG"}, class: loss, prepare: both(forwarding, func(t *testing.T, p *bpftest.Pair) bool {
