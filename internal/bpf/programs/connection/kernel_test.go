@@ -20,7 +20,8 @@ import (
 
 func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold,
-		"share": share, "talk": talk, "idle": idle})
+		"share": share, "talk": talk, "idle": idle,
+		"callUDP": callUDP, "handOver": handOver, "acceptOne": acceptOne})
 	goleak.VerifyTestMain(m)
 }
 

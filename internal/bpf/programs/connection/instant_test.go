@@ -1,0 +1,136 @@
+package connection_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+	"github.com/kerntap/kerntap/internal/kernel"
+)
+
+// A connect that fails before anything is sent is one failure, with its peer and its reason.
+func TestAConnectWithoutARouteFailsOnce(t *testing.T) {
+	bpftest.RequireFeature(t, kernel.InstantConnects)
+	for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
+		t.Run(address, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			recorder := start(t)
+			caller := ns.StartHelper(t, "kt-no-route", "client")
+			const calls = 3
+			for range calls {
+				caller.Send(t, address)
+				if answer := caller.Line(t); !strings.Contains(answer, syscall.ENETUNREACH.Error()) {
+					t.Fatalf("the process was told %q", answer)
+				}
+			}
+			bpftest.Await(t, recorder, "failed", is(ns, connection.RoleClient, connection.OutcomeFailed))
+			recorder.Stop(t)
+			failed := bpftest.Find(recorder, is(ns, connection.RoleClient, connection.OutcomeFailed))
+			if len(failed) != calls {
+				t.Errorf("%d failures of %d calls", len(failed), calls)
+			}
+			for _, e := range failed {
+				if e.PID != caller.PID || e.Errno != syscall.ENETUNREACH || e.Peer.String() != address || e.UDP {
+					t.Errorf("[%d] could not connect to %s: %v", e.PID, e.Peer, e.Errno)
+				}
+			}
+		})
+	}
+}
+
+// callUDP connects UDP sockets to the addresses in args and says what came of each.
+func callUDP(args []string, _ io.Reader, stdout io.Writer) error {
+	for _, address := range args {
+		conn, err := net.Dial("udp", address)
+		if err == nil {
+			conn.Close()
+		}
+		fmt.Fprintln(stdout, err)
+	}
+	return nil
+}
+
+func TestUDPConnectsAreOpenedOrFailed(t *testing.T) {
+	bpftest.RequireFeature(t, kernel.InstantConnects)
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	caller := ns.StartHelper(t, "kt-udp", "callUDP", "127.0.0.1:53", "[::1]:53", "192.0.2.1:53")
+	for range 3 {
+		caller.Line(t)
+	}
+	want := map[string]syscall.Errno{"127.0.0.1:53": 0, "[::1]:53": 0, "192.0.2.1:53": syscall.ENETUNREACH}
+	for address, errno := range want {
+		e := bpftest.Await(t, recorder, address, func(e *connection.Event) bool {
+			return e.NetNS == ns.Inode && e.UDP && e.Peer.String() == address
+		})
+		if e.PID != caller.PID || e.Errno != errno || (e.Outcome == connection.OutcomeFailed) != (errno != 0) {
+			t.Errorf("%s: [%d] %s, %v", address, e.PID, e.Outcome, e.Errno)
+		}
+	}
+}
+
+// handOver listens, hands the listener to a copy of itself that accepts, and says the address and who that is.
+func handOver(_ []string, stdin io.Reader, stdout io.Writer) error {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	file, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		return err
+	}
+	heir := exec.Command("/proc/self/exe")
+	heir.Env = append(os.Environ(), bpftest.AsHelper("acceptOne"))
+	heir.ExtraFiles = []*os.File{file}
+	if err := heir.Start(); err != nil {
+		return err
+	}
+	defer heir.Wait()
+	defer heir.Process.Kill()
+	fmt.Fprintln(stdout, listener.Addr(), heir.Process.Pid)
+	_, err = io.Copy(io.Discard, stdin)
+	return err
+}
+
+// acceptOne accepts from the listener that it was given, until it is killed.
+func acceptOne([]string, io.Reader, io.Writer) error {
+	listener, err := net.FileListener(os.NewFile(3, "listener"))
+	if err != nil {
+		return err
+	}
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		conn.Close()
+	}
+}
+
+// A connection belongs to the process that accepts it, whoever listened.
+func TestAConnectionIsItsAcceptors(t *testing.T) {
+	bpftest.RequireFeature(t, kernel.Acceptors)
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	listener := ns.StartHelper(t, "kt-listener", "handOver")
+	var address string
+	var acceptor uint32
+	fmt.Sscan(listener.Line(t), &address, &acceptor)
+	ns.StartHelper(t, "kt-caller", "burst", address, "1", "fin").Line(t)
+	for _, outcome := range []connection.Outcome{connection.OutcomeOpened, connection.OutcomeClosed} {
+		e := bpftest.Await(t, recorder, outcome.String(), is(ns, connection.RoleServer, outcome))
+		if e.PID != acceptor || e.Attribution != connection.ByAccept {
+			t.Errorf("%s is %d's, want the acceptor's, %d; the listener is %d", outcome, e.PID, acceptor, listener.PID)
+		}
+	}
+}
