@@ -20,8 +20,12 @@
 #include "include/connection_open.h"
 #include "include/process.h"
 
-/* connect or listen was called, by the process that runs */
-static __always_inline void connection_begin(struct sock *sk, __u8 role)
+/*
+ * Functions that are not inlined keep a call within the 512 bytes of stack that it and all it calls may take together.
+ *
+ * connect or listen was called, by the process that runs.
+ */
+static __noinline int connection_begin(struct sock *sk, __u8 role)
 {
 	struct socket_owner new = { .role = role };
 
@@ -29,37 +33,39 @@ static __always_inline void connection_begin(struct sock *sk, __u8 role)
 	new.own = self_tgid && new.owner.pid == self_tgid;
 	if (role == ROLE_SERVER) {
 		owner_keep_listener(sk, &new);
-		return;
+		return 0;
 	}
 	new.phase = PHASE_CONNECTING;
 	new.cookie = owner_cookie(sk);
 	new.since_ns = new.attempt_ns = bpf_ktime_get_ns();
 	owner_keep(sk, &new);
+	return 0;
 }
 
 /*
  * Where a listener has no storage: a new connection is still a copy of its listener, in which an empty list points to
  * itself. That says which listener it is, among several of one port too. What is no listener's address is not believed.
  */
-static __always_inline void connection_copied(struct sock *sk)
+static __noinline int connection_copied(struct sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct socket_owner *listener, new;
 	__u64 address;
 
 	if (!tcp || (sockets_have_storage && !listeners_without_storage))
-		return;
+		return 0;
 	address = (__u64)tcp->tsorted_sent_queue.next - bpf_core_field_offset(tcp->tsorted_sent_queue);
 	listener = bpf_map_lookup_elem(&owners, &address);
 	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER)
-		return;
+		return 0;
 	new = *listener;
 	new.attribution = ATTRIBUTION_LISTENER;
 	owner_keep(sk, &new);
+	return 0;
 }
 
 /* Brings what was accepted, or was not known so far, to the others. */
-static __always_inline struct socket_owner *connection_kept(struct sock *sk)
+static __noinline struct socket_owner *connection_kept(struct sock *sk)
 {
 	struct socket_owner *known = owner_kept(sk), *accepted = 0, new = {};
 
@@ -113,23 +119,24 @@ static __always_inline void connection_unlisten(struct sock *sk)
  * The establishment was skipped, or nobody accepted the connection: it is counted, and not recorded. When it was is not
  * known, and so neither is how long it took.
  */
-static __always_inline void connection_make_up(struct sock *sk, struct socket_owner *known)
+static __noinline int connection_make_up(struct sock *sk, struct socket_owner *known)
 {
 	__u32 phase = known->phase, netns = netns_of_socket(sk);
 	struct connection_row row = {};
 
 	if (!phase_advance(known, phase, PHASE_ESTABLISHED))
-		return;
+		return 0;
 	if (phase != PHASE_WAITING)
 		known->since_ns = 0;
 	known->error = 0;
 	if (known->own || !in_scope(netns) || talks_to_self(netns, sk)) {
 		ledger_count(filtered);
-		return;
+		return 0;
 	}
 	row.family = connection_family(sk);
 	row.role = known->role;
 	connection_join(known, &row);
+	return 0;
 }
 
 static __always_inline void connection_ended(struct sock *sk, int oldstate, struct socket_owner *known,
