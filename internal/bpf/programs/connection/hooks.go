@@ -63,9 +63,9 @@ func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
 func withoutFetching(spec *ebpf.CollectionSpec) {
 	for _, program := range spec.Programs {
 		for i := range program.Instructions {
-			op := program.Instructions[i].OpCode
-			if op.Class() == asm.StXClass && op.Mode() == asm.AtomicMode && op.AtomicOp() != asm.AddAtomic {
-				program.Instructions[i].OpCode = op.SetAtomicOp(asm.AddAtomic)
+			ins := &program.Instructions[i]
+			if op := ins.OpCode.AtomicOp(); op != asm.InvalidAtomic && op != asm.AddAtomic {
+				ins.OpCode, ins.Constant = ins.OpCode.SetAtomicOp(asm.AddAtomic), 0
 			}
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
@@ -58,6 +60,16 @@ func send(t *testing.T, from, to *net.TCPConn, n int) {
 	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// monotonic is the clock of events.
+func monotonic(t *testing.T) uint64 {
+	t.Helper()
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		t.Fatal(err)
+	}
+	return uint64(now.Nano())
 }
 
 // end awaits the end of the stream.
@@ -113,6 +125,7 @@ func TestAConnectionSaysWhatItCarriedAndHowItEnded(t *testing.T) {
 		for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 			for _, bytes := range [][2]int{{0, 0}, {1, 0}, {0, 1}, {70_000, 3}, {5, 1_000_000}} {
 				t.Run(fmt.Sprint(name, " ", address, " ", bytes), func(t *testing.T) {
+					before := monotonic(t) // ports are used again
 					p := connect(t, ns, address)
 					local := map[connection.Role]string{
 						connection.RoleClient: p.client.LocalAddr().String(), connection.RoleServer: p.server.LocalAddr().String()}
@@ -127,7 +140,7 @@ func TestAConnectionSaysWhatItCarriedAndHowItEnded(t *testing.T) {
 						connection.RoleServer: {bytes[1], bytes[0], way.server},
 					} {
 						e := bpftest.Await(t, recorder, "closed", func(e *connection.Event) bool {
-							return is(ns, role, connection.OutcomeClosed)(e) && e.Local.String() == local[role]
+							return is(ns, role, connection.OutcomeClosed)(e) && e.Local.String() == local[role] && e.Timestamp > before
 						})
 						if e.Traffic.Sent != uint64(want.sent) || e.Traffic.Received != uint64(want.received) {
 							t.Errorf("%s: sent %d and received %d, want %d and %d", role, e.Traffic.Sent, e.Traffic.Received,
