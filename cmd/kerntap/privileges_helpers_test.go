@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -44,6 +45,21 @@ func startAs(t *testing.T, prepare func(*exec.Cmd), args ...string) ownProcess {
 	})
 	t.Cleanup(end)
 	return ownProcess{cmd.Process.Pid, end}
+}
+
+// configured writes a configuration that every user may read: the folder of the test is for root's eyes alone.
+func configured(t *testing.T, content string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "kerntap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	file := filepath.Join(dir, "kerntap.yaml")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(file, []byte(content), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // counted is how many packets the only rule of the firewall has dropped.

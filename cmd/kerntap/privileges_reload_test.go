@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,15 +16,7 @@ import (
 // What a new configuration changes in the kernel, it changes after every capability has been dropped.
 func TestPrivilegesAreNotNeededToReload(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	dir, err := os.MkdirTemp("", "kerntap") // that of the test is for root's eyes alone
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	file, address := filepath.Join(dir, "kerntap.yaml"), freeAddress(t)
-	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(file, []byte("scope: host\n"), 0o644)); err != nil {
-		t.Fatal(err)
-	}
+	file, address := configured(t, "scope: host\n"), freeAddress(t)
 	var said diagnostics
 	kerntap := startAs(t, func(cmd *exec.Cmd) {
 		asUser(withBPF | withPerfmon)(cmd)

@@ -163,7 +163,9 @@ func tell(t *testing.T, combination int) seen {
 		add chain inet t out { type filter hook output priority 0; }
 		add rule inet t out tcp dport 40023 counter drop`)
 	address := freeAddress(t)
-	kerntap := startAs(t, asUser(combination), "run", "--listen", address, "--console", "none")
+	// others on this machine must not push the records out that are asked for
+	kerntap := startAs(t, asUser(combination), "run", "--listen", address, "--console", "none",
+		"--config", configured(t, "storage: {records: 1000000}\n"))
 	awaitReady(t, address)
 
 	// no other process of this machine has these names, not even of another run of this test
