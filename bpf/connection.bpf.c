@@ -18,6 +18,7 @@
 #include "include/connection_connect.h"
 #include "include/connection_older.h"
 #include "include/connection_open.h"
+#include "include/connection_syscall.h"
 #include "include/process.h"
 
 /*

@@ -16,9 +16,11 @@ struct connect_call {
 	struct owner owner;
 	struct endpoint local;
 	struct endpoint peer;
+	__u64 duration_ns; /* 0: not known */
+	__u32 netns;
 	__s32 error;
 	__u8 protocol;
-	__u8 _pad[3];
+	__u8 _pad[7];
 };
 
 /* A sockaddr_in or sockaddr_in6: family and port, then the address. */
@@ -44,7 +46,7 @@ static __always_inline bool connect_is_ipv6(const struct connect_call *call)
 	return call->peer.address[0] || call->peer.address[1] || call->peer.address[2] != bpf_htonl(0xffff);
 }
 
-static __always_inline void connect_record(struct sock *sk, const struct connect_call *call)
+static __always_inline void connect_record(const struct connect_call *call)
 {
 	struct connection_event *event = ring_reserve(&events, sizeof(*event));
 
@@ -52,8 +54,9 @@ static __always_inline void connect_record(struct sock *sk, const struct connect
 		return;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.timestamp_ns = bpf_ktime_get_ns();
-	event->header.netns = netns_of_socket(sk);
+	event->header.netns = call->netns;
 	event->header.owner = call->owner;
+	event->duration_ns = call->duration_ns;
 	event->local = call->local;
 	event->peer = call->peer;
 	event->error = call->error;
@@ -63,11 +66,12 @@ static __always_inline void connect_record(struct sock *sk, const struct connect
 	ring_submit(event);
 }
 
-static __noinline int connect_report(struct sock *sk, struct connect_call *call)
+static __noinline int connect_report(struct connect_call *call)
 {
 	struct connection_row row = {};
+	struct measures *measures;
 
-	if ((self_tgid && call->owner.pid == self_tgid) || !in_scope(netns_of_socket(sk))) {
+	if ((self_tgid && call->owner.pid == self_tgid) || !in_scope(call->netns)) {
 		ledger_count(filtered);
 		return 0;
 	}
@@ -79,11 +83,15 @@ static __noinline int connect_report(struct sock *sk, struct connect_call *call)
 	row.protocol = call->protocol;
 	if (rows_by_port)
 		row.port = call->peer.port;
-	if (call->protocol == IPPROTO_TCP)
+	if (call->protocol == IPPROTO_TCP) {
 		ledger_charge(&call->owner, 0, 0);
+		measures = call->duration_ns ? ledger_measures(&row, OUTCOME_FAILED) : 0;
+		if (measures)
+			distribution_add(&measures->first, call->duration_ns);
+	}
 	ledger_tally(&row, connection_kind(&row));
 	if (ledger_admits(&row))
-		connect_record(sk, call);
+		connect_record(call);
 	return 0;
 }
 
@@ -100,13 +108,13 @@ static __always_inline bool connect_was_sent(struct sock *sk)
 
 static __always_inline int connect_returned(struct sock *sk, const void *address, int result)
 {
-	struct connect_call call = { .error = -result, .protocol = IPPROTO_TCP };
+	struct connect_call call = { .error = -result, .protocol = IPPROTO_TCP, .netns = netns_of_socket(sk) };
 
 	if (sk->sk_protocol != IPPROTO_TCP || connect_was_sent(sk) || result >= 0)
 		return 0;
 	owner_set_current(&call.owner);
 	connect_peer(&call, address);
-	return connect_report(sk, &call);
+	return connect_report(&call);
 }
 
 /* An IPv6 socket passes here too, if its peer is IPv4-mapped, and then returns from the next one. */
@@ -138,7 +146,7 @@ int BPF_PROG(connection_forbidden6, struct sock *sk, void *address, int length, 
 /* UDP sends nothing: its connect succeeds or fails at once. */
 static __always_inline int connect_udp(struct sock *sk, const void *address, int result)
 {
-	struct connect_call call = { .error = -result, .protocol = IPPROTO_UDP };
+	struct connect_call call = { .error = -result, .protocol = IPPROTO_UDP, .netns = netns_of_socket(sk) };
 
 	if (sk->sk_protocol != IPPROTO_UDP)
 		return 0;
@@ -146,7 +154,7 @@ static __always_inline int connect_udp(struct sock *sk, const void *address, int
 	connect_peer(&call, address);
 	if (!result)
 		endpoints_of(sk, sk->__sk_common.skc_num, &call.local, &call.peer);
-	return connect_report(sk, &call);
+	return connect_report(&call);
 }
 
 SEC("fexit/__ip4_datagram_connect")

@@ -47,6 +47,7 @@ enum {
 };
 
 enum {
+	AF_UNSPEC = 0,
 	AF_INET = 2,
 	AF_INET6 = 10,
 	IPPROTO_ICMP = 1,
@@ -57,10 +58,18 @@ enum {
 	IPPROTO_SCTP = 132,
 	IPPROTO_UDPLITE = 136,
 	IPPROTO_MPTCP = 262,
+	EINTR = 4,
+	EBADF = 9,
+	EFAULT = 14,
 	EPIPE = 32,
 	EADDRNOTAVAIL = 99,
 	ECONNRESET = 104,
+	EISCONN = 106,
 	ETIMEDOUT = 110,
+	EALREADY = 114,
+	EINPROGRESS = 115,
+	ERESTARTSYS = 512, /* and three more: a signal interrupts the call, include/linux/errno.h */
+	ERESTART_RESTARTBLOCK = 516,
 	PF_KTHREAD = 0x00200000, /* include/linux/sched.h */
 };
 
@@ -259,8 +268,32 @@ struct file {
 	void *private_data;
 };
 
+/* include/uapi/linux/net.h */
+typedef enum {
+	SS_UNCONNECTED = 1,
+} socket_state;
+
 struct socket {
+	socket_state state;
 	struct sock *sk;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+/* what the tracepoints of system calls hand out */
+struct trace_event_raw_sys_enter {
+	unsigned long args[6];
+};
+
+struct trace_event_raw_sys_exit {
+	long ret;
 };
 
 struct kernfs_node {
@@ -311,6 +344,7 @@ struct task_struct {
 	__u64 start_boottime;
 	char comm[16];
 	struct pid *thread_pid;
+	struct files_struct *files;
 	struct css_set *cgroups;
 };
 

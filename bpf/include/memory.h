@@ -43,6 +43,27 @@ static __always_inline bool memory_read(__u32 *words, int count, const void *at)
 	return true;
 }
 
+/* Reads a pointer, NULL where that is not possible. */
+static __always_inline void *memory_pointer(const void *at)
+{
+	__u32 words[2] = {};
+
+	memory_read(words, 2, at);
+	return (void *)(words[0] | (__u64)words[1] << 32);
+}
+
+/* The same for numbers of up to four bytes. */
+static __always_inline __u32 memory_number(const void *at, int size)
+{
+	__u32 word = 0;
+
+	memory_read(&word, 1, at);
+	return size == 4 ? word : word & ((1U << 8 * size) - 1);
+}
+
+/* A field of what is known by its address alone. */
+#define memory_field(address, type, field) ((const void *)(address) + bpf_core_field_offset(type, field))
+
 /* Whether one of the bytes is zero. */
 static __always_inline bool memory_ends(__u32 word)
 {

@@ -65,6 +65,7 @@ func newSession(c config.Config, log *slog.Logger) *bpf.Session {
 	session.Throttle = bpf.Throttle(c.Throttle)
 	session.DrainEvery = c.Ledger.Interval
 	session.MapBytes = (c.Ledger.Memory - sharedMaps) / uint64(max(len(c.Enabled()), 1))
+	session.SyncFailures = c.SyncFailures
 	session.RowsBy = bpf.RowsByAttributes(c.MetricAttributes)
 	return session
 }

@@ -133,7 +133,7 @@ func (p *Program) Load() error {
 			return err
 		}
 		if p.spec.Prepare != nil {
-			if err := p.spec.Prepare(spec, p.log()); err != nil {
+			if err := p.spec.Prepare(spec, p.session, p.log()); err != nil {
 				return err
 			}
 		}

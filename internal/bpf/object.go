@@ -97,7 +97,7 @@ func (o *object) attach() error {
 	defer o.mu.Unlock()
 	for i := range o.hooks {
 		hook := &o.hooks[i]
-		l, err := link.AttachTracing(link.TracingOptions{Program: o.collection.Programs[hook.Program]})
+		l, err := attachHook(hook.Name, o.collection.Programs[hook.Program])
 		if err != nil && refines(hook.Name) {
 			hook.Reason = err.Error() // it refines what the others tell
 			continue
@@ -115,9 +115,21 @@ func (o *object) attach() error {
 	return nil
 }
 
-// refines tells whether a hook adds to what tracepoints tell: nothing essential rests on functions of the kernel.
+// attachHook connects a function to the hook that its section names.
+func attachHook(section string, program *ebpf.Program) (link.Link, error) {
+	name, classic := strings.CutPrefix(section, "tracepoint/")
+	if !classic {
+		return link.AttachTracing(link.TracingOptions{Program: program})
+	}
+	group, name, _ := strings.Cut(name, "/")
+	return link.Tracepoint(group, name, program, nil)
+}
+
+// refines tells whether a hook adds to what BTF tracepoints tell: nothing essential rests on functions of the kernel, nor
+// on tracefs.
 func refines(section string) bool {
-	return strings.HasPrefix(section, "fentry/") || strings.HasPrefix(section, "fexit/")
+	return strings.HasPrefix(section, "fentry/") || strings.HasPrefix(section, "fexit/") ||
+		strings.HasPrefix(section, "tracepoint/")
 }
 
 // detach disconnects the hooks in reverse order; what is in the ring stays there.

@@ -144,7 +144,7 @@ func TestAProgramThatCannotBePreparedTellsItsHooks(t *testing.T) {
 	program := bpf.NewProgram(bpf.Spec{
 		Name:    "unprepared",
 		Object:  hooked,
-		Prepare: func(*ebpf.CollectionSpec, *slog.Logger) error { return errNotPrepared },
+		Prepare: func(*ebpf.CollectionSpec, *bpf.Session, *slog.Logger) error { return errNotPrepared },
 	}, bpf.NewInMemoryStorage())
 	if err := program.Load(); !errors.Is(err, errNotPrepared) {
 		t.Errorf("error %v", err)

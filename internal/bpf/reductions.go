@@ -9,14 +9,14 @@ import (
 
 // findReductions tries what the program would give.
 func (p *Program) findReductions() error {
-	if len(p.spec.Reductions) == 0 {
+	if p.spec.Reductions == nil {
 		return nil
 	}
 	types, err := btf.LoadKernelSpec()
 	if err != nil {
 		return fmt.Errorf("read the kernel's BTF: %w", err)
 	}
-	for _, r := range p.spec.Reductions {
+	for _, r := range p.spec.Reductions(p.session) {
 		if err := r.Lost(types); err != nil {
 			p.reduce(Reduction{Name: r.Name, Loses: r.Loses, Remedy: r.Remedy, Reason: oneLine(err)})
 		}
@@ -56,7 +56,10 @@ func oneLine(err error) string { return strings.Join(strings.Fields(err.Error())
 // ReductionNames lists what the program could lose here, whether it does or not.
 func (p *Program) ReductionNames() []string {
 	names := []string{mapMemoryReduction}
-	for _, r := range p.spec.Reductions {
+	if p.spec.Reductions == nil {
+		return names
+	}
+	for _, r := range p.spec.Reductions(p.session) {
 		names = append(names, r.Name)
 	}
 	return names

@@ -29,10 +29,12 @@ func TestAProgramTellsItsReductions(t *testing.T) {
 	program := bpf.NewProgram(bpf.Spec{
 		Name:    "reduced",
 		Object:  func() (*ebpf.CollectionSpec, error) { return &ebpf.CollectionSpec{}, nil },
-		Prepare: func(*ebpf.CollectionSpec, *slog.Logger) error { return errNoObject },
-		Reductions: []kernel.Reduction{
-			{Name: "there", Loses: "something", Lost: probe(nil)},
-			{Name: "lost", Loses: "another", Remedy: "ask for it", Lost: probe(errors.New("two\n\tlines"))},
+		Prepare: func(*ebpf.CollectionSpec, *bpf.Session, *slog.Logger) error { return errNoObject },
+		Reductions: func(*bpf.Session) []kernel.Reduction {
+			return []kernel.Reduction{
+				{Name: "there", Loses: "something", Lost: probe(nil)},
+				{Name: "lost", Loses: "another", Remedy: "ask for it", Lost: probe(errors.New("two\n\tlines"))},
+			}
 		},
 	}, bpf.NewInMemoryStorage())
 	if names := program.ReductionNames(); !slices.Equal(names, []string{"map_memory", "there", "lost"}) {

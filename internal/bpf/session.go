@@ -23,6 +23,16 @@ const (
 
 func sharedMaps() []string { return []string{ownersMap, listenersMap, cgroupsMap} }
 
+// What Session.SyncFailures may be.
+const (
+	// SyncAuto sees connects that end at once where programs can be attached to functions.
+	SyncAuto = "auto"
+	// SyncSyscalls sees them elsewhere too, by hooks that tax every system call of the host.
+	SyncSyscalls = "syscalls"
+	// SyncOff does not look for them.
+	SyncOff = "off"
+)
+
 // Session is what the programs of one kerntap share: the clock, kerntap's own process id as the kernel numbers it,
 // and the map that says who owns a socket. It is safe for concurrent use.
 type Session struct {
@@ -46,6 +56,8 @@ type Session struct {
 	Throttle Throttle
 	// RowsBy says what rows tell apart beside the command.
 	RowsBy RowsBy
+	// SyncFailures says how connects that end at once are seen; "" means SyncAuto.
+	SyncFailures string
 	// MapBytes bounds the memory of one program's maps in the kernel; 0 means 15 MiB. Rows, not records, take what the
 	// rest leaves.
 	MapBytes uint64

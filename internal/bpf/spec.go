@@ -18,11 +18,12 @@ type Spec struct {
 	ObjectPath string
 	// Object returns the compiled object, which carries its hooks, its ring (events) and its ledger.
 	Object func() (*ebpf.CollectionSpec, error)
-	// Prepare, if not nil, sets the object's knobs before it is loaded. What the program does without it logs.
-	Prepare func(*ebpf.CollectionSpec, *slog.Logger) error
-	// Reductions are what the program gives only where the kernel and the privileges allow it. Those that are lost here
-	// are told by its status.
-	Reductions []kernel.Reduction
+	// Prepare, if not nil, fits the object to the kernel and to what the session asks for, before it is loaded. What the
+	// program does without it logs.
+	Prepare func(*ebpf.CollectionSpec, *Session, *slog.Logger) error
+	// Reductions, if not nil, returns what the program gives only where the kernel and the privileges allow it, or the
+	// session asks for it. Those that are lost here are told by its status.
+	Reductions func(*Session) []kernel.Reduction
 	// Retune returns what the knobs are to be under other settings, while the program runs, and makes Decode and Row
 	// follow them; on an error nothing changes. It is called while they run. Its knobs are variables of the object that are
 	// volatile and not const: the kernel freezes those. Nil says that no setting changes while the program runs.

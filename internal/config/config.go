@@ -43,6 +43,8 @@ type Config struct {
 	Storage Storage
 	// Scope is what to watch: host for every network namespace, netns for kerntap's own alone.
 	Scope string
+	// SyncFailures is how connects that end at once are seen: auto, syscalls or off.
+	SyncFailures string
 	// Programs has an entry for every known program.
 	Programs map[string]Program
 }
@@ -68,6 +70,7 @@ func Default(known ...string) Config {
 		Ledger:             Ledger{Interval: time.Second, Memory: 32 * mebibyte},
 		Storage:            Storage{Records: 10_000, Retention: time.Hour},
 		Scope:              "host",
+		SyncFailures:       "auto",
 		Programs:           make(map[string]Program, len(known)),
 	}
 	for _, name := range known {

@@ -14,7 +14,7 @@ func TestDefaultIsValidAndComplete(t *testing.T) {
 		t.Fatalf("the defaults are not valid: %v", err)
 	}
 	want := Config{
-		Listen: "127.0.0.1:4319", OTLP: defaultOTLP(), Scope: "host", MetricInterval: 10 * time.Second, LogLevel: "info",
+		Listen: "127.0.0.1:4319", OTLP: defaultOTLP(), Scope: "host", SyncFailures: "auto", MetricInterval: 10 * time.Second, LogLevel: "info",
 		ServiceName: "kerntap", ResourceAttributes: map[string]string{},
 		Throttle: Throttle{Row: 5, Program: 100, First: 200},
 		Ledger:   Ledger{Interval: time.Second, Memory: 32 << 20},
@@ -97,7 +97,7 @@ func TestOptionsTellTheDefaults(t *testing.T) {
 	want := map[string]string{
 		"listen": "127.0.0.1:4319", "probe_listen": "off", "console": "none", "metric_interval": "10s",
 		"log_level": "info", "service_name": "kerntap", "OTEL_SDK_DISABLED": "false", "storage.records": "10000",
-		"storage.retention": "1h", "scope": "host", "otlp.logs.delay": "1s", "otlp.logs.export_timeout": "5m", "otlp.logs.queue": "100000",
+		"storage.retention": "1h", "scope": "host", "sync_failures": "auto", "otlp.logs.delay": "1s", "otlp.logs.export_timeout": "5m", "otlp.logs.queue": "100000",
 		"otlp.logs.batch": "512", "otlp.metrics.export_timeout": "30s", "otlp.metrics.temporality": "cumulative",
 		"otlp.metrics.histograms": "explicit_bucket_histogram", "throttle.row": "5", "throttle.program": "100",
 		"throttle.first": "200", "ledger.interval": "1s", "ledger.memory": "32MiB",

@@ -55,6 +55,11 @@ func precedences() map[string]precedence {
 			none: "host", file: "netns", own: "host", flag: "netns",
 			yaml: "scope: netns", ownN: "KERNTAP_SCOPE", ownT: "host", flagName: "scope", flagText: "netns",
 		},
+		"sync_failures": {
+			get:  func(c Config) any { return c.SyncFailures },
+			none: "auto", file: "syscalls", own: "off", flag: "auto",
+			yaml: "sync_failures: syscalls", ownN: "KERNTAP_SYNC_FAILURES", ownT: "off", flagName: "sync-failures", flagText: "auto",
+		},
 		"metric_interval": {
 			get:  func(c Config) any { return c.MetricInterval },
 			none: 10 * time.Second, file: time.Hour, standard: 1500 * time.Millisecond, own: time.Minute,

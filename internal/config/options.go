@@ -110,6 +110,11 @@ func keeping() []Option {
 		Help:  "what to watch: host (every network namespace), or netns (kerntap's own alone, for a sidecar)",
 		value: bind(func(c *Config) *string { return &c.Scope }, parseScope, orElse("")),
 	}, {
+		Key: "sync_failures", Flag: "sync-failures", Env: "KERNTAP_SYNC_FAILURES",
+		Help: "how to see connects that fail at once (no route), and UDP's: auto (where programs can be attached to functions of " +
+			"the kernel), syscalls (elsewhere too, which slows every system call of the host), or off",
+		value: bind(func(c *Config) *string { return &c.SyncFailures }, parseSyncFailures, orElse("")),
+	}, {
 		Key: programsKey, Flag: "programs", Env: "KERNTAP_PROGRAMS",
 		Help:  "programs to run, separated by commas, and no others (file: a key for each, with enabled and its settings)",
 		value: value{set: selectPrograms},

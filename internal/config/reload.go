@@ -28,6 +28,7 @@ func (c Config) Adopt(wanted Config) (next Config, restart []string) {
 	hold("metrics.attributes", keep(&c.MetricAttributes, &next.MetricAttributes))
 	hold("storage.records", keep(&c.Storage.Records, &next.Storage.Records))
 	hold("storage.retention", keep(&c.Storage.Retention, &next.Storage.Retention))
+	hold("sync_failures", keep(&c.SyncFailures, &next.SyncFailures))
 	hold("otlp.logs.queue", keep(&c.OTLP.LogQueue, &next.OTLP.LogQueue))
 	hold("otlp.metrics.temporality", keep(&c.OTLP.Temporality, &next.OTLP.Temporality))
 	hold("otlp.metrics.histograms", keep(&c.OTLP.Histograms, &next.OTLP.Histograms))

@@ -64,6 +64,8 @@ func parseConsole(text string) (string, error) {
 
 func parseScope(text string) (string, error) { return oneOf(text, "host", "netns") }
 
+func parseSyncFailures(text string) (string, error) { return oneOf(text, "auto", "syscalls", "off") }
+
 func parseLogLevel(text string) (string, error) { return oneOf(text, "debug", "info", "warn", "error") }
 
 func oneOf(text string, known ...string) (string, error) {

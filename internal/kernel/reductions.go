@@ -43,6 +43,10 @@ var (
 	ListenOverflows = Reduction{"listen_overflows", "the count of full queues of TCP listeners", "",
 		func(types *btf.Spec) error { return namesReason(types, "TCP_LISTEN_OVERFLOW") }}
 	InstantConnects = Reduction{"instant_connects", "TCP connects that fail before anything is sent, and UDP's",
+		"use a kernel that lets programs attach to functions (fexit), or set sync_failures to syscalls, which slows every system call",
+		func(types *btf.Spec) error { return takesTrampoline(types, "tcp_v4_connect") }}
+	IndirectConnects = Reduction{"indirect_connects",
+		"connects that end at once by io_uring, by sendto (TCP Fast Open), or of 32-bit processes",
 		"use a kernel that lets programs attach to functions (fexit)",
 		func(types *btf.Spec) error { return takesTrampoline(types, "tcp_v4_connect") }}
 	Acceptors = Reduction{"acceptors", "who accepted a connection, if that is not who listens",

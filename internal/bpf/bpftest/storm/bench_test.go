@@ -47,27 +47,34 @@ func BenchmarkConnectionStorm(b *testing.B) {
 	c.sum.line("BPF time a connection, both ends, all hooks", "%.0f ns", 3000)
 }
 
-// BenchmarkGetppid compares a system call of somebody else's with and without kerntap, which has nothing to do.
+// BenchmarkGetppid compares a system call of somebody else's with and without kerntap, which has nothing to do, and with
+// one whose hooks on a system call tax all of them.
 func BenchmarkGetppid(b *testing.B) {
 	ns := bpftest.NewNamespace(b)
 	caller := load{workers: start(b, ns, "kt-getppid", "getppid")[:1]}
 	collector := startCollector(b)
-	var alone, watched figures
+	var alone, watched, taxed figures
+	under := func(to *figures, options ...string) func() {
+		return func() {
+			k := startKerntap(b, collector, options...)
+			defer k.stop(b)
+			*to = append(*to, nanoseconds(caller.run(b, lasting/2)))
+		}
+	}
 	variants := []func(){
 		func() { alone = append(alone, nanoseconds(caller.run(b, lasting/2))) },
-		func() {
-			k := startKerntap(b, collector)
-			defer k.stop(b)
-			watched = append(watched, nanoseconds(caller.run(b, lasting/2)))
-		},
+		under(&watched),
+		under(&taxed, "--sync-failures", "syscalls"),
 	}
 	for round := range rounds {
-		variants[round%2]()
-		variants[1-round%2]()
+		for i := range variants {
+			variants[(round+i)%len(variants)]()
+		}
 	}
 	fmt.Printf("getppid: %d rounds of %s\n", rounds, lasting/2)
 	alone.line("a call, alone", "%.1f ns")
 	watched.line("a call, with kerntap", "%.1f ns", slices.Max(alone))
+	taxed.line("a call, with kerntap and sync_failures: syscalls", "%.1f ns")
 }
 
 func nanoseconds(_ uint64, perSecond float64) float64 { return 1e9 / perSecond }

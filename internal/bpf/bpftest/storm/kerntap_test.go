@@ -150,10 +150,11 @@ type kerntap struct {
 }
 
 // startKerntap returns once its programs read events.
-func startKerntap(b *testing.B, collector string) kerntap {
+func startKerntap(b *testing.B, collector string, options ...string) kerntap {
 	b.Helper()
 	k := kerntap{api: freeAddress(b)}
-	cmd := exec.Command(binary(b, "KERNTAP_BINARY"), "run", "--listen", k.api, "--log-level", "error")
+	args := append([]string{"run", "--listen", k.api, "--log-level", "error"}, options...)
+	cmd := exec.Command(binary(b, "KERNTAP_BINARY"), args...)
 	cmd.Env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + collector} // nothing else is configured
 	k.process = startProcess(b, cmd)
 	for deadline := time.After(20 * time.Second); ; {

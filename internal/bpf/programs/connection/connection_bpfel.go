@@ -25,6 +25,16 @@ type connectionCgroupNames struct {
 	Name [4][128]int8
 }
 
+type connectionConnectAttempt struct {
+	_        structs.HostLayout
+	Socket   uint64
+	Peer     uint64
+	SinceNs  uint64
+	Fd       uint32
+	Protocol uint16
+	Pad      uint16
+}
+
 type connectionConnectionEvent struct {
 	_      structs.HostLayout
 	Header struct {
@@ -167,6 +177,7 @@ type connectionTally struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	connectionMapAllowances              = "allowances"
+	connectionMapAttempts                = "attempts"
 	connectionMapCgroupRoom              = "cgroup_room"
 	connectionMapCgroups                 = "cgroups"
 	connectionMapDistributions0          = "distributions_0"
@@ -182,6 +193,8 @@ const (
 	connectionMapRows1                   = "rows_1"
 	connectionMapSpill                   = "spill"
 	connectionProgConnectionAccepted     = "connection_accepted"
+	connectionProgConnectionCalled       = "connection_called"
+	connectionProgConnectionCalls        = "connection_calls"
 	connectionProgConnectionConnect4     = "connection_connect4"
 	connectionProgConnectionConnect6     = "connection_connect6"
 	connectionProgConnectionDestroyed    = "connection_destroyed"
@@ -261,6 +274,8 @@ type connectionSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionProgramSpecs struct {
 	ConnectionAccepted    *ebpf.ProgramSpec `ebpf:"connection_accepted"`
+	ConnectionCalled      *ebpf.ProgramSpec `ebpf:"connection_called"`
+	ConnectionCalls       *ebpf.ProgramSpec `ebpf:"connection_calls"`
 	ConnectionConnect4    *ebpf.ProgramSpec `ebpf:"connection_connect4"`
 	ConnectionConnect6    *ebpf.ProgramSpec `ebpf:"connection_connect6"`
 	ConnectionDestroyed   *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
@@ -280,6 +295,7 @@ type connectionProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionMapSpecs struct {
 	Allowances     *ebpf.MapSpec `ebpf:"allowances"`
+	Attempts       *ebpf.MapSpec `ebpf:"attempts"`
 	CgroupRoom     *ebpf.MapSpec `ebpf:"cgroup_room"`
 	Cgroups        *ebpf.MapSpec `ebpf:"cgroups"`
 	Distributions0 *ebpf.MapSpec `ebpf:"distributions_0"`
@@ -345,6 +361,7 @@ func (o *connectionObjects) Close() error {
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionMaps struct {
 	Allowances     *ebpf.Map `ebpf:"allowances"`
+	Attempts       *ebpf.Map `ebpf:"attempts"`
 	CgroupRoom     *ebpf.Map `ebpf:"cgroup_room"`
 	Cgroups        *ebpf.Map `ebpf:"cgroups"`
 	Distributions0 *ebpf.Map `ebpf:"distributions_0"`
@@ -364,6 +381,7 @@ type connectionMaps struct {
 func (m *connectionMaps) Close() error {
 	return _ConnectionClose(
 		m.Allowances,
+		m.Attempts,
 		m.CgroupRoom,
 		m.Cgroups,
 		m.Distributions0,
@@ -414,6 +432,8 @@ type connectionVariables struct {
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionPrograms struct {
 	ConnectionAccepted    *ebpf.Program `ebpf:"connection_accepted"`
+	ConnectionCalled      *ebpf.Program `ebpf:"connection_called"`
+	ConnectionCalls       *ebpf.Program `ebpf:"connection_calls"`
 	ConnectionConnect4    *ebpf.Program `ebpf:"connection_connect4"`
 	ConnectionConnect6    *ebpf.Program `ebpf:"connection_connect6"`
 	ConnectionDestroyed   *ebpf.Program `ebpf:"connection_destroyed"`
@@ -431,6 +451,8 @@ type connectionPrograms struct {
 func (p *connectionPrograms) Close() error {
 	return _ConnectionClose(
 		p.ConnectionAccepted,
+		p.ConnectionCalled,
+		p.ConnectionCalls,
 		p.ConnectionConnect4,
 		p.ConnectionConnect6,
 		p.ConnectionDestroyed,

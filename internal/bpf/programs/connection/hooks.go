@@ -1,28 +1,51 @@
 package connection
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/kernel"
 )
 
-// onFunctions are the hooks on functions of the kernel, which refine what tracepoints tell where the kernel allows it.
-func onFunctions() []string {
+// hooks says which hooks the running kernel has, and which it has something better for.
+type hooks struct {
+	// trampolines returns nil if programs can be attached to functions of the kernel.
+	trampolines func(*btf.Spec) error
+}
+
+func newHooks() hooks { return hooks{trampolines: kernel.InstantConnects.Lost} }
+
+// onConnects are the hooks on functions that tell of connects which end at once.
+func onConnects() []string {
 	return []string{
-		connectionProgConnectionErrorReport, connectionProgConnectionAccepted,
 		connectionProgConnectionConnect4, connectionProgConnectionConnect6,
 		connectionProgConnectionForbidden4, connectionProgConnectionForbidden6,
 		connectionProgConnectionUdp4, connectionProgConnectionUdp6,
 	}
 }
 
-// chooseHooks leaves out the hooks that the running kernel does not have, or has something better for.
-func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
+// onSyscalls are the hooks that tell of them where there are no hooks on functions.
+func onSyscalls() []string {
+	return []string{connectionProgConnectionCalls, connectionProgConnectionCalled}
+}
+
+// onFunctions are the hooks on functions of the kernel, which refine what tracepoints tell where the kernel allows it.
+func onFunctions() []string {
+	return append(onConnects(), connectionProgConnectionErrorReport, connectionProgConnectionAccepted)
+}
+
+// syscallTracepoints returns nil if programs can be attached to the system call connect.
+func syscallTracepoints() error { return kernel.SyscallTracepoint("connect") }
+
+// choose leaves out the hooks that the running kernel does not have, or has something better for, or that nobody asked for.
+func (h hooks) choose(spec *ebpf.CollectionSpec, session *bpf.Session, _ *slog.Logger) error {
 	types, err := btf.LoadKernelSpec()
 	if err != nil {
 		return fmt.Errorf("read the kernel's BTF: %w", err)
@@ -32,16 +55,28 @@ func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
 	} else {
 		delete(spec.Programs, connectionProgConnectionError)
 	}
-	instant, acceptors := kernel.InstantConnects.Lost(types) == nil, kernel.Acceptors.Lost(types) == nil
+	functions, acceptors := h.trampolines(types) == nil, kernel.Acceptors.Lost(types) == nil
 	for _, name := range onFunctions() {
 		program := spec.Programs[name]
-		if program != nil && (!instant || !kernel.HasFunction(types, program.AttachTo)) {
+		wanted := session.SyncFailures != bpf.SyncOff || !slices.Contains(onConnects(), name)
+		if program != nil && (!functions || !wanted || !kernel.HasFunction(types, program.AttachTo)) {
 			delete(spec.Programs, name)
 		}
 	}
 	if !acceptors {
 		delete(spec.Programs, connectionProgConnectionAccepted)
 	}
+	if functions || session.SyncFailures != bpf.SyncSyscalls || syscallTracepoints() != nil {
+		for _, name := range onSyscalls() {
+			delete(spec.Programs, name)
+		}
+		delete(spec.Maps, connectionMapAttempts)
+	}
+	return tellTheRest(spec, types)
+}
+
+// tellTheRest tells the object which of its hooks are left, and leaves out what cannot be told.
+func tellTheRest(spec *ebpf.CollectionSpec, types *btf.Spec) error {
 	tellOpen := kernel.OpenConnections.Lost(types) == nil
 	if !tellOpen {
 		delete(spec.Programs, connectionProgConnectionOpen)
@@ -56,6 +91,30 @@ func chooseHooks(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
 		}
 	}
 	return nil
+}
+
+// errOff is why nothing is seen that nobody wants to see.
+var errOff = errors.New("sync_failures is off")
+
+// reductions are what the program gives only on some kernels, or if it is asked for.
+func (h hooks) reductions(session *bpf.Session) []kernel.Reduction {
+	all := []kernel.Reduction{kernel.ContainerIDs, kernel.Acceptors, kernel.OpenConnections}
+	instant, indirect := kernel.InstantConnects, kernel.IndirectConnects
+	instant.Lost, indirect.Lost = h.trampolines, h.trampolines
+	switch session.SyncFailures {
+	case bpf.SyncOff:
+		instant.Remedy, instant.Lost = "set sync_failures to auto or syscalls", func(*btf.Spec) error { return errOff }
+	case bpf.SyncSyscalls:
+		instant.Remedy = "mount tracefs on /sys/kernel/tracing where kerntap can read it, which takes root most often"
+		instant.Lost = func(types *btf.Spec) error {
+			if h.trampolines(types) == nil {
+				return nil
+			}
+			return syscallTracepoints()
+		}
+		all = append(all, indirect)
+	}
+	return append(all, instant)
 }
 
 // withoutFetching takes the atomic operations that fetch out of code that is not reached without open_are_told: kernels

@@ -3,9 +3,15 @@ package connection
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/kerntap/kerntap/internal/bpf"
 )
 
 // Kernels before 5.12 refuse any instruction of this class whose immediate value is not 0, reached or not.
@@ -30,6 +36,45 @@ func TestWithoutFetchingNoAtomicOperationIsLeftButAdding(t *testing.T) {
 			if immediate := binary.LittleEndian.Uint32(code.Bytes()[4:]); immediate != 0 {
 				t.Errorf("%s: %v has the immediate value %#x", name, ins, immediate)
 			}
+		}
+	}
+}
+
+// What is not seen is named, and how to see it, for every value of sync_failures.
+func TestConnectsThatAreNotSeenAreNamed(t *testing.T) {
+	refused := errors.New("refused")
+	for _, test := range []struct {
+		mode      string
+		functions error
+		lost      []string // where tracefs can be read
+	}{
+		{"", nil, nil}, {bpf.SyncAuto, nil, nil}, {bpf.SyncSyscalls, nil, nil},
+		{bpf.SyncOff, nil, []string{"instant_connects"}},
+		{bpf.SyncAuto, refused, []string{"instant_connects"}},
+		{bpf.SyncOff, refused, []string{"instant_connects"}},
+		{bpf.SyncSyscalls, refused, []string{"indirect_connects"}},
+	} {
+		h := hooks{trampolines: func(*btf.Spec) error { return test.functions }}
+		session := bpf.NewSession(nil)
+		session.SyncFailures = test.mode
+		want := test.lost
+		if test.mode == bpf.SyncSyscalls && test.functions != nil && syscallTracepoints() != nil {
+			want = append(want, "instant_connects")
+		}
+		var lost []string
+		for _, r := range h.reductions(session) {
+			if !strings.HasSuffix(r.Name, "_connects") {
+				continue
+			}
+			if r.Lost(nil) != nil {
+				lost = append(lost, r.Name)
+			}
+			if r.Remedy == "" {
+				t.Errorf("%s with %q has no remedy", r.Name, test.mode)
+			}
+		}
+		if !slices.Equal(lost, want) {
+			t.Errorf("with %q and functions %v %v are lost, want %v", test.mode, test.functions, lost, want)
 		}
 	}
 }

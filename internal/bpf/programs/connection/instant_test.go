@@ -11,69 +11,102 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
 	"github.com/kerntap/kerntap/internal/kernel"
 )
 
+// waysToSeeInstantConnects are the ways in which this kernel shows connects that end at once.
+func waysToSeeInstantConnects(t *testing.T) map[string]func(*testing.T) *bpftest.Recorder {
+	t.Helper()
+	bpftest.Require(t)
+	ways := make(map[string]func(*testing.T) *bpftest.Recorder)
+	if types, err := btf.LoadKernelSpec(); err == nil && kernel.InstantConnects.Lost(types) == nil {
+		ways["by functions"] = start
+	}
+	if kernel.SyscallTracepoint("connect") == nil {
+		ways["by system calls"] = startBySyscalls
+	}
+	if len(ways) == 0 {
+		t.Skip("this kernel shows no connects that end at once")
+	}
+	return ways
+}
+
 // A connect that fails before anything is sent is one failure, with its peer and its reason.
 func TestAConnectWithoutARouteFailsOnce(t *testing.T) {
-	bpftest.RequireFeature(t, kernel.InstantConnects)
-	for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
-		t.Run(address, func(t *testing.T) {
-			ns := bpftest.NewNamespace(t)
-			recorder := start(t)
-			caller := ns.StartHelper(t, "kt-no-route", "client")
-			const calls = 3
-			for range calls {
-				caller.Send(t, address)
-				if answer := caller.Line(t); !strings.Contains(answer, syscall.ENETUNREACH.Error()) {
-					t.Fatalf("the process was told %q", answer)
+	for way, begin := range waysToSeeInstantConnects(t) {
+		for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
+			t.Run(way+" "+address, func(t *testing.T) {
+				ns := bpftest.NewNamespace(t)
+				recorder := begin(t)
+				caller := ns.StartHelper(t, "kt-no-route", "client")
+				const calls = 3
+				for range calls {
+					caller.Send(t, address)
+					if answer := caller.Line(t); !strings.Contains(answer, syscall.ENETUNREACH.Error()) {
+						t.Fatalf("the process was told %q", answer)
+					}
 				}
-			}
-			bpftest.Await(t, recorder, "failed", is(ns, connection.RoleClient, connection.OutcomeFailed))
-			recorder.Stop(t)
-			failed := bpftest.Find(recorder, is(ns, connection.RoleClient, connection.OutcomeFailed))
-			if len(failed) != calls {
-				t.Errorf("%d failures of %d calls", len(failed), calls)
-			}
-			for _, e := range failed {
-				if e.PID != caller.PID || e.Errno != syscall.ENETUNREACH || e.Peer.String() != address || e.UDP {
-					t.Errorf("[%d] could not connect to %s: %v", e.PID, e.Peer, e.Errno)
+				bpftest.Await(t, recorder, "failed", is(ns, connection.RoleClient, connection.OutcomeFailed))
+				recorder.Stop(t)
+				failed := bpftest.Find(recorder, is(ns, connection.RoleClient, connection.OutcomeFailed))
+				if len(failed) != calls {
+					t.Errorf("%d failures of %d calls", len(failed), calls)
 				}
-			}
-		})
+				for _, e := range failed {
+					if e.PID != caller.PID || e.Errno != syscall.ENETUNREACH || e.Peer.String() != address || e.UDP {
+						t.Errorf("[%d] could not connect to %s: %v", e.PID, e.Peer, e.Errno)
+					}
+				}
+			})
+		}
 	}
 }
 
-// callUDP connects UDP sockets to the addresses in args and says what came of each.
+// callUDP connects UDP sockets to the addresses in args and says what came of each: an error, or its own address.
 func callUDP(args []string, _ io.Reader, stdout io.Writer) error {
 	for _, address := range args {
 		conn, err := net.Dial("udp", address)
-		if err == nil {
-			conn.Close()
+		if err != nil {
+			fmt.Fprintln(stdout, err)
+			continue
 		}
-		fmt.Fprintln(stdout, err)
+		fmt.Fprintln(stdout, conn.LocalAddr())
+		conn.Close()
 	}
 	return nil
 }
 
 func TestUDPConnectsAreOpenedOrFailed(t *testing.T) {
-	bpftest.RequireFeature(t, kernel.InstantConnects)
-	ns := bpftest.NewNamespace(t)
-	recorder := start(t)
-	caller := ns.StartHelper(t, "kt-udp", "callUDP", "127.0.0.1:53", "[::1]:53", "192.0.2.1:53")
-	for range 3 {
-		caller.Line(t)
-	}
-	want := map[string]syscall.Errno{"127.0.0.1:53": 0, "[::1]:53": 0, "192.0.2.1:53": syscall.ENETUNREACH}
-	for address, errno := range want {
-		e := bpftest.Await(t, recorder, address, func(e *connection.Event) bool {
-			return e.NetNS == ns.Inode && e.UDP && e.Peer.String() == address
+	for way, begin := range waysToSeeInstantConnects(t) {
+		t.Run(way, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			recorder := begin(t)
+			caller := ns.StartHelper(t, "kt-udp", "callUDP", "127.0.0.1:53", "[::1]:53", "192.0.2.1:53")
+			want := map[string]syscall.Errno{"127.0.0.1:53": 0, "[::1]:53": 0, "192.0.2.1:53": syscall.ENETUNREACH}
+			local := make(map[string]string)
+			for _, address := range []string{"127.0.0.1:53", "[::1]:53", "192.0.2.1:53"} {
+				local[address] = caller.Line(t)
+			}
+			for address, errno := range want {
+				e := bpftest.Await(t, recorder, address, func(e *connection.Event) bool {
+					return e.NetNS == ns.Inode && e.UDP && e.Peer.String() == address
+				})
+				if e.PID != caller.PID || e.Errno != errno || (e.Outcome == connection.OutcomeFailed) != (errno != 0) {
+					t.Errorf("%s: [%d] %s, %v", address, e.PID, e.Outcome, e.Errno)
+				}
+				if errno == 0 && e.Local.String() != local[address] {
+					t.Errorf("%s: from %s, want %s", address, e.Local, local[address])
+				}
+			}
+			recorder.Stop(t)
+			if all := bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode }); len(all) != len(want) {
+				t.Errorf("%d events of %d connects", len(all), len(want))
+			}
 		})
-		if e.PID != caller.PID || e.Errno != errno || (e.Outcome == connection.OutcomeFailed) != (errno != 0) {
-			t.Errorf("%s: [%d] %s, %v", address, e.PID, e.Outcome, e.Errno)
-		}
 	}
 }
 

@@ -46,6 +46,8 @@ func TestTheObjectHasItsHooks(t *testing.T) {
 		connectionProgConnectionForbidden6:  "fexit/tcp_v6_pre_connect",
 		connectionProgConnectionUdp4:        "fexit/__ip4_datagram_connect",
 		connectionProgConnectionUdp6:        "fexit/__ip6_datagram_connect",
+		connectionProgConnectionCalls:       "tracepoint/syscalls/sys_enter_connect",
+		connectionProgConnectionCalled:      "tracepoint/syscalls/sys_exit_connect",
 	}
 	for name, section := range instead {
 		if program := programs[name]; program == nil || program.SectionName != section {

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/kerntap/kerntap/internal/bpf"
-	"github.com/kerntap/kerntap/internal/kernel"
 )
 
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -cflags "-O2 -g -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wpadded -Werror" connection ../../../../bpf/connection.bpf.c -- -I../../../../bpf/include
@@ -51,7 +50,7 @@ func (c Config) Validate() error {
 
 // NewProgram returns the program with its default configuration.
 func NewProgram(storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
-	return newProgram(DefaultConfig(), storage, options...)
+	return newProgram(DefaultConfig(), newHooks(), storage, options...)
 }
 
 // New returns the program as settings configure it. It fails on settings that Config does not know or allow.
@@ -60,7 +59,7 @@ func New(settings bpf.Settings, storage bpf.EventStorage, options ...bpf.Option)
 	if err != nil {
 		return nil, err
 	}
-	return newProgram(config, storage, options...), nil
+	return newProgram(config, newHooks(), storage, options...), nil
 }
 
 // read returns the configuration that settings make of the default one.
@@ -72,7 +71,7 @@ func read(settings bpf.Settings) (Config, error) {
 	return config, config.Validate()
 }
 
-func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
+func newProgram(config Config, h hooks, storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
 	var d decoder
 	d.follow(config)
 	return bpf.NewProgram(bpf.Spec{
@@ -80,7 +79,7 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		Description: "TCP connections opened, failed and closed, and UDP's connects, with the process that owns them",
 		ObjectPath:  "bpf/connection.bpf.c",
 		Object:      loadConnection,
-		Prepare:     chooseHooks,
+		Prepare:     h.choose,
 		Retune: func(settings bpf.Settings) (bpf.Knobs, error) {
 			changed, err := read(settings)
 			if err != nil {
@@ -89,11 +88,10 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 			d.follow(changed)
 			return nil, nil
 		},
-		Decode:    d.decode,
-		Row:       row,
-		Kind:      kindRow,
-		SpillKind: spillRow,
-		Reductions: []kernel.Reduction{kernel.ContainerIDs, kernel.InstantConnects, kernel.Acceptors,
-			kernel.OpenConnections},
+		Decode:     d.decode,
+		Row:        row,
+		Kind:       kindRow,
+		SpillKind:  spillRow,
+		Reductions: h.reductions,
 	}, storage, options...)
 }

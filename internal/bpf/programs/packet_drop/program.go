@@ -100,7 +100,7 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		Description: "packets that the kernel dropped, with reason, place and owner",
 		ObjectPath:  "bpf/packet_drop.bpf.c",
 		Object:      loadPacketDrop,
-		Prepare: func(spec *ebpf.CollectionSpec, log *slog.Logger) error {
+		Prepare: func(spec *ebpf.CollectionSpec, _ *bpf.Session, log *slog.Logger) error {
 			err := t.learn(spec, log)
 			d.causes = t.causes
 			return err
@@ -110,8 +110,10 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		Row:    t.row,
 		Kind:   kindRow,
 		Counts: t.counts,
-		Reductions: []kernel.Reduction{kernel.DropReasons, kernel.DropLocations, kernel.DropReceivers, kernel.PacketHeaders,
-			kernel.ListenOverflows},
+		Reductions: func(*bpf.Session) []kernel.Reduction {
+			return []kernel.Reduction{kernel.DropReasons, kernel.DropLocations, kernel.DropReceivers, kernel.PacketHeaders,
+				kernel.ListenOverflows}
+		},
 	}, storage, options...)
 }
 

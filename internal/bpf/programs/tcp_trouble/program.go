@@ -88,7 +88,7 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		Description: "TCP segments sent again, resets sent and received",
 		ObjectPath:  "bpf/tcp_trouble.bpf.c",
 		Object:      loadTcpTrouble,
-		Prepare: func(spec *ebpf.CollectionSpec, _ *slog.Logger) error {
+		Prepare: func(spec *ebpf.CollectionSpec, _ *bpf.Session, _ *slog.Logger) error {
 			return d.learn(config, spec)
 		},
 		Retune: func(settings bpf.Settings) (bpf.Knobs, error) {
@@ -101,7 +101,7 @@ func newProgram(config Config, storage bpf.EventStorage, options ...bpf.Option) 
 		Decode:     d.decode,
 		Row:        d.row,
 		Kind:       kindRow,
-		Reductions: []kernel.Reduction{kernel.ResetReasons},
+		Reductions: func(*bpf.Session) []kernel.Reduction { return []kernel.Reduction{kernel.ResetReasons} },
 	}, storage, options...)
 }
 
