@@ -77,6 +77,21 @@ func counted(t *testing.T, ns *bpftest.Namespace) int {
 	return packets
 }
 
+// missedRuns is how often the kernel has skipped a program since kerntap started.
+func missedRuns(t *testing.T, address string) (missed uint64) {
+	t.Helper()
+	var programs struct {
+		Programs []struct {
+			Counters struct{ Missed uint64 }
+		}
+	}
+	call(t, http.MethodGet, "http://"+address+"/api/programs", "", &programs)
+	for _, program := range programs.Programs {
+		missed += program.Counters.Missed
+	}
+	return missed
+}
+
 func checkSum(t *testing.T, address, path, command string, want int) {
 	t.Helper()
 	var sum struct {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,13 +107,26 @@ func (c *counter) stop(t *testing.T) bpf.Stats {
 
 // Connections at full speed, from several processes, over both families, ended in both ways: every command has its
 // number at either end, whatever the throttle leaves of the records. Nothing interrupts the program but another task, on
-// kernels that allow that: then the run of that task is skipped, and a connection that began there is nobody's.
+// kernels that allow that: then the run of that task is skipped, and a connection that began there is nobody's. A client
+// that moves to another CPU between its last two packets may have its reset overtake what establishes the connection:
+// the kernel counts then, too, that the server has had none.
 func TestConnectionsAtFullSpeedAreCountedToTheUnit(t *testing.T) {
-	counted, missed := countAtFullSpeed(t, "0")
+	counted, kernel := countAtFullSpeed(t, "0")
+	var servers uint64
 	for what, n := range counted {
-		if n > fullSpeed || fullSpeed-n > missed {
-			t.Errorf("%s: %d, want %d of which %d may be missed", what, n, fullSpeed, missed)
+		short := kernel.missed
+		if strings.HasSuffix(what, "server opened") {
+			servers += n
 		}
+		if strings.Contains(what, "server") {
+			short += all - kernel.passive
+		}
+		if n > fullSpeed || fullSpeed-n > short {
+			t.Errorf("%s: %d, want %d of which %d may be missed", what, n, fullSpeed, short)
+		}
+	}
+	if servers > kernel.passive || kernel.passive-servers > kernel.missed {
+		t.Errorf("servers: %d opened, want the kernel's %d of which %d may be missed", servers, kernel.passive, kernel.missed)
 	}
 }
 
@@ -154,19 +168,25 @@ func skipIfTasksInterrupt(t *testing.T, counted map[string]uint64) {
 		if n == fullSpeed {
 			continue
 		}
-		if _, missed := countAtFullSpeed(t, "0"); missed > 0 {
-			t.Skipf("other tasks interrupt programs on this kernel (%d runs missed without packets from elsewhere): who began a connection then is not made up for", missed)
+		if _, kernel := countAtFullSpeed(t, "0"); kernel.missed > 0 {
+			t.Skipf("other tasks interrupt programs on this kernel (%d runs missed without packets from elsewhere): who began a connection then is not made up for", kernel.missed)
 		}
 		return
 	}
 }
 
-// fullSpeed is how many connections each of four clients makes.
-const fullSpeed = 1500
+// fullSpeed is how many connections each of four clients makes, and all what they make together.
+const (
+	fullSpeed = 1500
+	all       = 4 * fullSpeed
+)
 
-// countAtFullSpeed returns what was counted for each command, role and outcome, and how many runs the kernel skipped.
-// steer is the mask of CPUs that handle what arrives on loopback, 0 for the one that sends.
-func countAtFullSpeed(t *testing.T, steer string) (counted map[string]uint64, missed uint64) {
+// ofKernel is what the kernel says of a run: how many connections servers had, and how often it skipped a program.
+type ofKernel struct{ passive, missed uint64 }
+
+// countAtFullSpeed returns what was counted for each command, role and outcome, and what the kernel says of it. steer is
+// the mask of CPUs that handle what arrives on loopback, 0 for the one that sends.
+func countAtFullSpeed(t *testing.T, steer string) (counted map[string]uint64, kernel ofKernel) {
 	t.Helper()
 	ns := bpftest.NewNamespace(t)
 	ns.Steer(t, steer)
@@ -195,7 +215,7 @@ func countAtFullSpeed(t *testing.T, steer string) (counted map[string]uint64, mi
 		t.Errorf("nothing was throttled: %+v", stats)
 	}
 	t.Logf("%d events, %d runs missed, %d records", stats.Tallied, stats.Missed, stats.Recorded)
-	return counted, stats.Missed
+	return counted, ofKernel{uint64(ns.Counter(t, "snmp", "Tcp", "PassiveOpens")), stats.Missed}
 }
 
 // settle returns once nothing has happened for a while: the last servers have read their FIN then.
