@@ -43,6 +43,14 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 	return 0;
 }
 
+static __always_inline void connection_inherit(struct socket_owner *new, const struct socket_owner *listener)
+{
+	*new = *listener;
+	new->cookie = 0;
+	new->told = (struct traffic_told){};
+	new->attribution = ATTRIBUTION_LISTENER;
+}
+
 /*
  * Where a listener has no storage: a new connection is still a copy of its listener, in which an empty list points to
  * itself. That says which listener it is, among several of one port too. What is no listener's address is not believed.
@@ -59,8 +67,7 @@ static __noinline int connection_copied(struct sock *sk)
 	listener = bpf_map_lookup_elem(&owners, &address);
 	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER)
 		return 0;
-	new = *listener;
-	new.attribution = ATTRIBUTION_LISTENER;
+	connection_inherit(&new, listener);
 	owner_keep(sk, &new);
 	return 0;
 }
@@ -74,10 +81,8 @@ static __noinline struct socket_owner *connection_kept(struct sock *sk)
 		return known;
 	if (sockets_have_storage)
 		accepted = bpf_sk_storage_get(&listeners, sk, 0, 0);
-	if (accepted) {
-		new = *accepted;
-		new.attribution = ATTRIBUTION_LISTENER;
-	}
+	if (accepted)
+		connection_inherit(&new, accepted);
 	new.cookie = owner_cookie(sk);
 	owner_keep(sk, &new);
 	return owner_kept(sk);

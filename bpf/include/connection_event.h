@@ -36,7 +36,7 @@ struct connection_row {
 	__s32 error;
 	__u16 port; /* of the server, where rows tell ports apart */
 	__u8 family;
-	__u8 outcome; /* 0: what open connections carried */
+	__u8 outcome; /* 0: what open connections carried, and the packets that listeners refused */
 	__u8 role;
 	__u8 active; /* the row's events change how many connections there are */
 	__u8 protocol;

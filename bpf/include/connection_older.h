@@ -10,6 +10,7 @@
 #define KERNTAP_CONNECTION_OLDER_H
 
 #include "connection_event.h"
+#include "connection_open.h"
 #include "process.h"
 
 enum {
@@ -101,11 +102,13 @@ static __always_inline bool older_is_wanted(const struct older *older)
 	       (older->family == AF_INET || older->family == AF_INET6) && older->state != TCP_CLOSE;
 }
 
-/* What was carried before is not this program's to count. */
+/* What was carried, or refused, before is not this program's to count. */
 static __always_inline void older_told(struct socket_owner *new, __u64 address)
 {
 	struct traffic traffic = {};
 
+	if (new->role == ROLE_SERVER && memory_readable())
+		new->told.refused = open_drops(address);
 	if (new->phase != PHASE_FOUND || !memory_readable())
 		return;
 	traffic_read_at(&traffic, address, false, TCP_ESTABLISHED);
@@ -131,12 +134,14 @@ static __always_inline void older_keep(__u64 address, struct socket_owner *new)
 
 static __always_inline void older_keep_listener(struct sock *sk, struct socket_owner *new)
 {
-	struct socket_owner *known = bpf_sk_storage_get(&listeners, sk, 0, 0);
+	struct socket_owner *stored = bpf_sk_storage_get(&listeners, sk, 0, 0), *kept = owner_kept(sk);
 
-	if (!known)
+	if (!stored)
 		owner_keep_listener(sk, new);
-	else if (known->attribution == ATTRIBUTION_HOLDER)
-		owner_share(&known->owner, &new->owner);
+	else if (stored->attribution == ATTRIBUTION_HOLDER)
+		owner_share(&stored->owner, &new->owner);
+	if (kept && kept->attribution == ATTRIBUTION_HOLDER)
+		owner_share(&kept->owner, &new->owner);
 }
 
 SEC("iter/task_file")

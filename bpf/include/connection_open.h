@@ -67,6 +67,33 @@ static __always_inline void connection_open_tell(struct socket_owner *known, con
 	traffic_tell(measures, known, traffic);
 }
 
+/* How many packets the kernel has dropped that were for a socket; 32 bits. */
+static __always_inline __u32 open_drops(__u64 address)
+{
+	struct sock *sk = (void *)address;
+
+	if (!bpf_core_field_exists(sk->sk_drops))
+		return 0;
+	if (bpf_rdonly_cast)
+		return ((struct sock *)bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock)))->sk_drops.counter;
+	return BPF_CORE_READ(sk, sk_drops.counter);
+}
+
+/*
+ * Counts what a listener has refused since it was last told: the kernel does not say so at the time, it drops a SYN that
+ * finds a queue full as if it had used it.
+ */
+static __always_inline void connection_open_refused(struct socket_owner *known, struct connection_row *row, __u64 address)
+{
+	__u32 now = open_drops(address), refused = now - (__u32)known->told.refused;
+
+	if (!refused)
+		return;
+	known->told.refused = now;
+	ledger_add(row, ((struct tally){ .count = refused }), connection_kind(row));
+	ledger_count_more(counted, refused);
+}
+
 SEC("iter/bpf_map_elem")
 int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -83,12 +110,15 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	if (!known || known->own || known->phase == PHASE_ENDED)
 		return 0;
 	open_socket_read(&open, address);
-	if (open.cookie != known->cookie || !in_scope(open.netns) ||
-	    (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT))
+	if (open.cookie != known->cookie || !in_scope(open.netns))
 		return 0;
 	row_owner_set(&row.who, &known->owner);
 	row.role = known->role;
 	row.protocol = IPPROTO_TCP;
+	if (open.state == TCP_LISTEN)
+		connection_open_refused(known, &row, address);
+	if (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT)
+		return 0;
 	opened = row;
 	opened.family = open.family;
 	connection_open_join(known, &opened);

@@ -141,8 +141,13 @@ struct sk_buff_head {
 	__u32 qlen;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	atomic_t sk_drops;
 	struct sk_buff_head sk_error_queue;
 	__u16 sk_protocol;
 	int sk_err;

@@ -6,8 +6,8 @@
  * the kernel destroys it. Addresses are used again and a program may be skipped: the socket's cookie, which the kernel
  * never gives twice, tells whether what is kept is about this socket.
  *
- * A listener's owner lies in its socket storage instead, with BPF_F_CLONE: the kernel itself copies it to each connection
- * that it accepts, under SO_REUSEPORT too, and skips none. Connections are not left there because storage costs the host
+ * A listener's owner lies in its socket storage, too, with BPF_F_CLONE: the kernel itself copies it to each connection that
+ * it accepts, under SO_REUSEPORT too, and skips none. Connections are not left there because storage costs the host
  * two allocations a socket, and because walking it panics Linux 7.2 (bpf_selem_unlink_nofail, 5d800f87d0a5, clears what
  * __bpf_sk_storage_map_seq_show still follows).
  *
@@ -34,10 +34,13 @@ enum attribution {
 	ATTRIBUTION_ACCEPTOR = 3, /* it accepted the connection */
 };
 
-/* What has been counted of what a connection carried. */
+/* What has been counted of what a connection carried, or of the packets that a listener refused. */
 struct traffic_told {
 	__u64 sent;
-	__u64 received;
+	union {
+		__u64 received;
+		__u64 refused;
+	};
 	__u64 segments_out;
 	__u64 segments_in;
 };
@@ -123,10 +126,11 @@ static __always_inline void owner_keep_listener(struct sock *sk, struct socket_o
 {
 	struct socket_owner *stored;
 
-	if (!sockets_have_storage) {
-		owner_keep(sk, owner);
+	owner->cookie = owner_cookie(sk);
+	owner->told.refused = (__u32)sk->sk_drops.counter;
+	owner_keep(sk, owner);
+	if (!sockets_have_storage)
 		return;
-	}
 	stored = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (stored)
 		*stored = *owner;

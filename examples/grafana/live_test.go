@@ -42,11 +42,10 @@ var answers = map[string][]answer{
 	"overview.json/Lost packets":              {{"", each(hasty)}},
 	"overview.json/Programs that read events": {{"", some}},
 	"overview.json/Failed connections by command": {{"kerntap_command=kt-panels,error_type=refused", each(refused)},
-		{"kerntap_command=kt-panels,error_type=cancelled", each(hasty + patient)}},
+		{"kerntap_command=kt-panels,error_type=cancelled", each(hasty + late + patient)}},
 	"overview.json/Lost packets by reason": {{"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", each(hasty)}},
 	"overview.json/Resets":                 {{"kerntap_command=kt-panels,network_io_direction=receive", each(refused + cutOff)}},
-	// A full queue shows only in the middle of a handshake: a test of the program packet_drop causes that.
-	"overview.json/Full listen queues":                nil,
+	"overview.json/Full listen queues":                {{"kerntap_command=kt-panelsrv", each(late)}},
 	"overview.json/Retransmitted segments":            {{"", some}},
 	"overview.json/Retransmitted segments by command": {{"kerntap_command=kt-panels", some}},
 	"overview.json/Round-trip time":                   {{"kerntap_command=kt-panels", some}, {"kerntap_command=kt-panelsrv", some}},

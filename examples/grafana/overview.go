@@ -36,8 +36,8 @@ func overview() dashboard {
 				queries: []query{{`sum by (kerntap_command, network_io_direction) (rate(kerntap_tcp_resets_total{kerntap_command=~"$command"}[$__rate_interval]))`,
 					"{{kerntap_command}} {{network_io_direction}}"}}},
 			{kind: series, title: "Full listen queues", unit: "short",
-				help: "Handshakes whose end found the listener's queue full: it accepts too slowly. A SYN that finds it full vanishes silently; its client sends again and gives up.",
-				queries: []query{{`sum by (kerntap_command) (rate(kerntap_tcp_listen_overflows_total{kerntap_command=~"$command"}[$__rate_interval]))`,
+				help: "Packets that listeners refused: most often their queue was full, because they accept too slowly. The kernel says nothing to the client, which sends again and gives up.",
+				queries: []query{{`sum by (kerntap_command) (rate(kerntap_tcp_listen_drops_total{kerntap_command=~"$command"}[$__rate_interval]))`,
 					"{{kerntap_command}}"}}},
 		}}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"testing"
@@ -20,8 +21,9 @@ const (
 	answered = 4 // connects that are answered, with payload bytes each way
 	cutOff   = 2 // connects that are answered, and then cut off by a reset
 	hasty    = 6 // connects whose first packet the firewall drops on its way out, and that are given up at once
+	late     = 3 // connects that find the listener's queue full, given up at once
 	patient  = 1 // connects whose packets the firewall drops on their way in, given up after the second
-	failing  = refused + hasty + patient
+	failing  = refused + hasty + late + patient
 	payload  = 10_000
 )
 
@@ -30,6 +32,7 @@ const (
 	nobody  = "127.0.0.1:1"
 	server  = "127.0.0.1:8080"
 	rude    = "127.0.0.1:8081"
+	full    = "127.0.0.1:8082"
 	outward = "127.0.0.1:9"
 	inward  = "127.0.0.1:10"
 )
@@ -59,8 +62,28 @@ func serve(_ []string, in io.Reader, out io.Writer) error {
 		}
 		go answerAll(listener, answer)
 	}
+	if err := neglect(full); err != nil {
+		return err
+	}
 	fmt.Fprintln(out, "serving")
 	_, err := io.Copy(io.Discard, in)
+	return err
+}
+
+// neglect listens at an address, accepts nothing, and fills its queue.
+func neglect(address string) error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	at := netip.MustParseAddrPort(address)
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}); err != nil {
+		return err
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		return err
+	}
+	_, err = net.Dial("tcp", address)
 	return err
 }
 
@@ -104,6 +127,11 @@ func round() error {
 			return fmt.Errorf("cut off by %v", err)
 		}
 	}
+	for range late {
+		if err := giveUp(full, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
 	for range hasty {
 		if err := giveUp(outward, 50*time.Millisecond); err != nil {
 			return err
@@ -123,7 +151,7 @@ func giveUp(address string, after time.Duration) error {
 		return nil
 	}
 	defer conn.Close()
-	return fmt.Errorf("the firewall lets %s through", address)
+	return fmt.Errorf("somebody answers at %s", address)
 }
 
 // echoAt sends bytes and waits for as many.

@@ -122,6 +122,8 @@ var (
 		"TCP resets that were sent and received.", Counter}
 	TCPListenOverflows = Metric{"kerntap.tcp.listen.overflows", "{packet}",
 		"Packets that a TCP listener could not take because its queue was full.", Counter}
+	TCPListenDrops = Metric{"kerntap.tcp.listen.drops", "{packet}",
+		"Packets that TCP listeners refused, most often because a queue was full, as ListenDrops counts them.", Counter}
 	TCPActive = Metric{"kerntap.tcp.active_connections", "{connection}",
 		"TCP connections that are established.", UpDownCounter}
 	TCPRTT = Metric{"kerntap.tcp.rtt", "s",

@@ -14,8 +14,10 @@ import (
 type Outcome uint8
 
 const (
+	// outcomeNone is that of rows that tell what open connections carried, and what listeners refused.
+	outcomeNone Outcome = iota
 	// OutcomeOpened is a connection that was established.
-	OutcomeOpened Outcome = iota + 1
+	OutcomeOpened
 	// OutcomeFailed is an attempt that was not.
 	OutcomeFailed
 	// OutcomeClosed is the end of a connection that was established.

@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold,
 		"share": share, "talk": talk, "idle": idle,
-		"callUDP": callUDP, "handOver": handOver, "acceptOne": acceptOne})
+		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne})
 	goleak.VerifyTestMain(m)
 }
 

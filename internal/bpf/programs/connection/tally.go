@@ -53,6 +53,9 @@ func (t *Tally) Measurements(dst []telemetry.Measurement) []telemetry.Measuremen
 	if t.Outcome == OutcomeFailed || t.Outcome == OutcomeOpened && t.Role != RoleUnknown {
 		dst = t.add(dst, &telemetry.TCPConnections, t.N, t.network(), role, reason, t.port())
 	}
+	if t.Outcome == outcomeNone {
+		dst = t.add(dst, &telemetry.TCPListenDrops, t.N)
+	}
 	if t.Active && t.N > 0 {
 		change := float64(t.N)
 		if t.Outcome == OutcomeClosed {

@@ -1,0 +1,113 @@
+package connection_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+	"github.com/kerntap/kerntap/internal/kernel"
+	"github.com/kerntap/kerntap/internal/telemetry"
+)
+
+// busy listens on 127.0.0.1 with a queue of two and accepts nothing. It says where.
+func busy(_ []string, stdin io.Reader, stdout io.Writer) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return err
+	}
+	if err := unix.Listen(fd, 1); err != nil {
+		return err
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "127.0.0.1:%d\n", at.(*unix.SockaddrInet4).Port)
+	_, err = io.Copy(io.Discard, stdin)
+	return err
+}
+
+// knock tries so many connects to the address at once and gives those up that wait after a while.
+func knock(t *testing.T, ns *bpftest.Namespace, address string, times int) {
+	t.Helper()
+	to := netip.MustParseAddrPort(address)
+	ns.Do(func() {
+		for range times {
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer unix.Close(fd)
+			err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+			if !errors.Is(err, unix.EINPROGRESS) {
+				t.Error(err)
+			}
+		}
+		<-time.After(1500 * time.Millisecond) // long enough for a SYN to be sent again
+	})
+}
+
+// refusals sums what the listeners of each command refused.
+func refusals(recorder *bpftest.Recorder) map[string]int {
+	sums := make(map[string]int)
+	for _, tally := range bpftest.Find(recorder, func(*connection.Tally) bool { return true }) {
+		for _, m := range tally.Measurements(nil) {
+			if m.Metric == &telemetry.TCPListenDrops {
+				sums[tally.Command] += int(m.Value)
+			}
+		}
+	}
+	return sums
+}
+
+// A SYN that finds the queue of a listener full is used up without a word: no packet is dropped and no state changes. The
+// listener is told of it all the same, and nothing of what it refused before.
+func TestWhatAListenerRefusesIsCounted(t *testing.T) {
+	bpftest.RequireFeature(t, kernel.OpenConnections)
+	ns := bpftest.NewNamespace(t)
+	truth := func() int { return ns.Counter(t, "netstat", "TcpExt", "ListenDrops") }
+	older := ns.StartHelper(t, "kt-busy-old", "busy").Line(t)
+	knock(t, ns, older, 5)
+	before := truth()
+
+	session := bpf.NewSession(nil)
+	session.DrainEvery = 50 * time.Millisecond
+	t.Cleanup(func() { session.Close() })
+	recorder := bpftest.Start(t, connection.NewProgram(bpf.NewInMemoryStorage(), bpf.WithSession(session)))
+	knock(t, ns, older, 5)
+	between := truth()
+	knock(t, ns, ns.StartHelper(t, "kt-busy", "busy").Line(t), 20)
+	after := truth()
+	if before == 0 || between == before || after < between+17 {
+		t.Fatalf("the kernel counts %d packets that listeners refused, then %d, then %d", before, between, after)
+	}
+
+	want := map[string]int{"kt-busy-old": between - before, "kt-busy": after - between}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range 400 {
+		if found := refusals(recorder); found["kt-busy"] >= want["kt-busy"] && found["kt-busy-old"] >= want["kt-busy-old"] {
+			break
+		}
+		<-tick.C
+	}
+	recorder.Stop(t)
+	found := refusals(recorder)
+	for command, n := range want {
+		if found[command] != n {
+			t.Errorf("%s refused %d, want %d", command, found[command], n)
+		}
+	}
+}
