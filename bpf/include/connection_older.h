@@ -108,7 +108,7 @@ static __always_inline void older_told(struct socket_owner *new, __u64 address)
 	struct traffic traffic = {};
 
 	if (new->role == ROLE_SERVER && memory_readable())
-		new->told.refused = open_drops(address);
+		new->refused = open_drops(address);
 	if (new->phase != PHASE_FOUND || !memory_readable())
 		return;
 	traffic_read_at(&traffic, address, false, TCP_ESTABLISHED);

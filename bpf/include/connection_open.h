@@ -85,11 +85,11 @@ static __always_inline __u32 open_drops(__u64 address)
  */
 static __always_inline void connection_open_refused(struct socket_owner *known, struct connection_row *row, __u64 address)
 {
-	__u32 now = open_drops(address), refused = now - (__u32)known->told.refused;
+	__u32 now = open_drops(address), refused = now - known->refused;
 
 	if (!refused)
 		return;
-	known->told.refused = now;
+	known->refused = now;
 	ledger_add(row, ((struct tally){ .count = refused }), connection_kind(row));
 	ledger_count_more(counted, refused);
 }

@@ -34,13 +34,10 @@ enum attribution {
 	ATTRIBUTION_ACCEPTOR = 3, /* it accepted the connection */
 };
 
-/* What has been counted of what a connection carried, or of the packets that a listener refused. */
+/* What has been counted of what a connection carried. */
 struct traffic_told {
 	__u64 sent;
-	union {
-		__u64 received;
-		__u64 refused;
-	};
+	__u64 received;
 	__u64 segments_out;
 	__u64 segments_in;
 };
@@ -57,7 +54,8 @@ struct socket_owner {
 	__u8 role;
 	__u8 own; /* kerntap's own socket */
 	__u8 attribution;
-	__u8 _pad[5];
+	__u8 _pad[1];
+	__u32 refused; /* what has been counted of what a listener refused */
 };
 
 /* By the address of the socket. */
@@ -127,7 +125,7 @@ static __always_inline void owner_keep_listener(struct sock *sk, struct socket_o
 	struct socket_owner *stored;
 
 	owner->cookie = owner_cookie(sk);
-	owner->told.refused = (__u32)sk->sk_drops.counter;
+	owner->refused = sk->sk_drops.counter;
 	owner_keep(sk, owner);
 	if (!sockets_have_storage)
 		return;

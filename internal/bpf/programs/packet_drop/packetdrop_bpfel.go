@@ -141,7 +141,8 @@ type packetDropSocketOwner struct {
 	Role        uint8
 	Own         uint8
 	Attribution uint8
-	Pad         [5]uint8
+	Pad         [1]uint8
+	Refused     uint32
 }
 
 type packetDropTally struct {

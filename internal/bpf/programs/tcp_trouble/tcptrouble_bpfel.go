@@ -67,7 +67,8 @@ type tcpTroubleSocketOwner struct {
 	Role        uint8
 	Own         uint8
 	Attribution uint8
-	Pad         [5]uint8
+	Pad         [1]uint8
+	Refused     uint32
 }
 
 type tcpTroubleTally struct {
