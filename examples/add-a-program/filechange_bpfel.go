@@ -104,7 +104,8 @@ type fileChangeSocketOwner struct {
 	Role        uint8
 	Own         uint8
 	Attribution uint8
-	Pad         [5]uint8
+	Pad         [1]uint8
+	Refused     uint32
 }
 
 type fileChangeTally struct {
