@@ -77,8 +77,10 @@ static __noinline struct socket_owner *connection_kept(struct sock *sk)
 {
 	struct socket_owner *known = owner_kept(sk), *accepted = 0, new = {};
 
-	if (known && known->phase < PHASE_FOUND) /* else it was another socket's, whose end was skipped */
+	if (known && known->phase < PHASE_FOUND) { /* else it was another socket's, whose end was skipped */
+		known->cookie = owner_cookie(sk);
 		return known;
+	}
 	if (sockets_have_storage)
 		accepted = bpf_sk_storage_get(&listeners, sk, 0, 0);
 	if (accepted)

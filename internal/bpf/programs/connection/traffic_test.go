@@ -223,10 +223,12 @@ func until(t *testing.T, recorder *bpftest.Recorder, command string, want map[st
 	}
 }
 
-// What open connections carry is counted while they are open, and once.
+// What open connections carry is counted while they are open, and once. Neither a listener that is older than the program
+// nor somebody who lists sockets, which gives each its cookie, changes that.
 func TestOpenConnectionsAreNotSilent(t *testing.T) {
 	bpftest.RequireFeature(t, kernel.OpenConnections)
 	ns := bpftest.NewNamespace(t)
+	ns.StartHelper(t, "kt-o-older", "sink", "127.0.0.1:0").Line(t)
 	session := bpf.NewSession(nil)
 	session.DrainEvery = 50 * time.Millisecond
 	t.Cleanup(func() { session.Close() })
@@ -241,6 +243,7 @@ func TestOpenConnectionsAreNotSilent(t *testing.T) {
 		talker.Send(t, fmt.Sprint(n))
 		talker.Line(t)
 		total += float64(n)
+		ns.Run(t, "ss", "-tn")
 		until(t, recorder, "kt-o-client", map[string]float64{active: 1, io: total})
 		until(t, recorder, "kt-o-server", map[string]float64{"kerntap.tcp.active_connections server": 1, "kerntap.tcp.io receive": total})
 	}
