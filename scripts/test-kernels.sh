@@ -150,6 +150,9 @@ judge() { # judge KERNEL SECONDS
 	*-lockdown-*confidentiality*) ;;
 	*-lockdown-*) echo "FAIL the kernel is not in lockdown: ${booted:-it did not boot}" | say "$1" ;;
 	esac
+	if ! grep -q ' \(PASS\|FAIL\|SKIP\) ' "$work/$1/results"; then
+		echo "FAIL no test ran: ${RUN:-the plan} matches none" | say "$1"
+	fi
 	if grep -q '^vm: END' "$console"; then
 		echo "DONE $booted, $2 s" | say "$1"
 	elif grep -q 'Kernel panic' "$console"; then

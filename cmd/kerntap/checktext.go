@@ -40,12 +40,13 @@ func (r report) text() string {
 	return b.String()
 }
 
-// text says what is lost, why, and how to get it if there is a way.
+// text names the reduction and says what is lost, why, and how to get it if there is a way.
 func (r reductionReport) text() string {
-	if r.Remedy == "" {
-		return r.Loses + ": " + r.Reason
+	text := fmt.Sprintf("%s (%s): %s", r.Loses, r.Name, r.Reason)
+	if r.Remedy != "" {
+		text += "; to get it: " + r.Remedy
 	}
-	return r.Loses + ": " + r.Remedy
+	return text
 }
 
 func orNone(names []string) string {

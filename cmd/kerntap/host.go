@@ -49,6 +49,8 @@ var capabilityNames = map[int]string{
 	unix.CAP_PERFMON:   "PERFMON",
 	unix.CAP_SYS_ADMIN: "SYS_ADMIN",
 	unix.CAP_SYSLOG:    "SYSLOG",
+	// for locked memory beyond its limit
+	unix.CAP_SYS_RESOURCE: "SYS_RESOURCE",
 }
 
 // capabilities lists those of capabilityNames that this process has.

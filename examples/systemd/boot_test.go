@@ -24,8 +24,8 @@ type manager struct {
 	pid int
 }
 
-// boot starts a systemd in namespaces of its own, with the unit as it is but for what a test cannot wait for.
-func boot(t *testing.T) manager {
+// boot starts a systemd in namespaces of its own, with the unit as edit leaves it but for what a test cannot wait for.
+func boot(t *testing.T, edit func(unit string) string) manager {
 	t.Helper()
 	bpftest.Require(t)
 	bpftest.RequireTool(t, "systemd-analyze")
@@ -33,7 +33,7 @@ func boot(t *testing.T) manager {
 		t.Skip("this machine has a systemd of its own, whose cgroups another one would take for its own")
 	}
 	dir := t.TempDir()
-	furnish(t, dir)
+	furnish(t, dir, edit)
 	before := cgroups(t)
 	cmd := exec.Command("/bin/sh", "testdata/boot.sh", dir)
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
@@ -51,7 +51,7 @@ func boot(t *testing.T) manager {
 }
 
 // furnish fills a folder with kerntap, its configuration and the unit.
-func furnish(t *testing.T, dir string) {
+func furnish(t *testing.T, dir string, edit func(unit string) string) {
 	t.Helper()
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "kerntap"), "../../cmd/kerntap")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -67,7 +67,7 @@ func furnish(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	// where boot.sh shows the folder, and not where this machine's own would be
-	here := strings.NewReplacer("/usr/bin/", "/usr/local/bin/", "/etc/kerntap/", "/usr/local/bin/").Replace(string(text))
+	here := strings.NewReplacer("/usr/bin/", "/usr/local/bin/", "/etc/kerntap/", "/usr/local/bin/").Replace(edit(string(text)))
 	dropIns := filepath.Join(dir, unit+".d")
 	const quick = "[Service]\nWatchdogSec=4s\nRestartSec=100ms\nEnvironment=OTEL_SDK_DISABLED=true\n"
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, unit), []byte(here), 0o644), os.Mkdir(dropIns, 0o755),

@@ -2,15 +2,19 @@ package systemd
 
 import (
 	"encoding/json"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // The unit as it is, under a real systemd: an ordinary user, two capabilities, all the hardening.
 func TestSystemdRunsTheUnit(t *testing.T) {
-	m := boot(t)
+	m := boot(t, func(unit string) string { return unit })
 	m.await("SubState", "running")
-	m.checkHealth()
+	if lost := m.reductions(); !slices.Contains(lost, dropLocations) {
+		t.Errorf("it loses %v, want %s among them", lost, dropLocations)
+	}
 	process := m.checkProcess()
 	if _, err := m.run("systemctl", "reload", unit); err != nil {
 		t.Error(err)
@@ -32,7 +36,22 @@ func TestSystemdRunsTheUnit(t *testing.T) {
 	m.await("Result", "success")
 }
 
-func (m manager) checkHealth() {
+// The lines that stand in the unit as comments give what they say.
+func TestTheLinesForDropLocationsAreEnough(t *testing.T) {
+	m := boot(t, func(unit string) string {
+		return regexp.MustCompile(`(?m)^#([A-Z])`).ReplaceAllString(unit, "$1")
+	})
+	m.await("SubState", "running")
+	if lost := m.reductions(); slices.Contains(lost, dropLocations) {
+		t.Errorf("it loses %v", lost)
+	}
+}
+
+// dropLocations is the reduction of a kerntap that may not read the kernel's symbols.
+const dropLocations = "drop_locations"
+
+// reductions checks that the service is healthy and returns what its programs do not give.
+func (m manager) reductions() (names []string) {
 	m.t.Helper()
 	out, err := m.run("curl", "-s", "--noproxy", "*", "http://127.0.0.1:4319/health")
 	if err != nil {
@@ -48,9 +67,15 @@ func (m manager) checkHealth() {
 	if err := json.Unmarshal([]byte(out), &health); err != nil {
 		m.t.Fatalf("%v: %s", err, out)
 	}
-	if health.Status != "healthy" || len(health.Programs) < 2 {
+	if health.Status != "healthy" || len(health.Programs) != 3 {
 		m.t.Errorf("its health is %+v", health)
 	}
+	for _, program := range health.Programs {
+		for _, reduction := range program.Reductions {
+			names = append(names, reduction.Name)
+		}
+	}
+	return names
 }
 
 // checkProcess checks as whom the service runs, and returns its process.

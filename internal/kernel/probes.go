@@ -99,11 +99,29 @@ func symbolsShown(path string) error {
 	return fmt.Errorf("no symbols of code in %s", path)
 }
 
-// tellsOpen returns nil if programs can walk open connections and count what they carry without counting it twice: with
-// atomic operations that fetch, which came with the socket's cookie in 5.12, and where they may read memory.
+// takesFetching returns nil if programs may use atomic operations that fetch: 5.12, and later on some processors.
+func takesFetching() error {
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "probe_fetching", Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{
+			asm.Mov.Imm(asm.R1, 0), asm.StoreMem(asm.R10, -8, asm.R1, asm.DWord),
+			asm.FetchAdd.Mem(asm.R10, asm.R1, asm.DWord, -8), asm.Mov.Imm(asm.R0, 0), asm.Return(),
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("load a program with an atomic operation that fetches: %w", err)
+	}
+	return program.Close()
+}
+
+// tellsOpen returns nil if programs can walk open connections, by the cookies of their sockets, and count what they carry
+// without counting it twice, with atomic operations that fetch, and where they may read memory.
 func tellsOpen(types *btf.Spec) error {
 	if !HasFunction(types, "bpf_get_socket_ptr_cookie") {
-		return fmt.Errorf("atomic operations that fetch: %w", ErrLacking)
+		return fmt.Errorf("cookies of sockets for programs of tracepoints: %w", ErrLacking)
+	}
+	if err := takesFetching(); err != nil {
+		return err
 	}
 	return readsMemory(types, asm.FnProbeReadKernel)
 }

@@ -91,6 +91,9 @@ func parse(readme string) (table, error) {
 			}
 		}
 	}
+	if len(t.kernels) == 0 {
+		return table{}, errors.New("read the table: it has no kernel; make test-kernels TABLE=write writes it")
+	}
 	return t, nil
 }
 

@@ -114,12 +114,12 @@ func TestConnectionsAtFullSpeedAreCountedToTheUnit(t *testing.T) {
 	counted, kernel := countAtFullSpeed(t, "0")
 	var servers uint64
 	for what, n := range counted {
-		short := kernel.missed
+		short := min(kernel.missed, fullSpeed/5)
 		if strings.HasSuffix(what, "server opened") {
 			servers += n
 		}
 		if strings.Contains(what, "server") {
-			short += all - kernel.passive
+			short += all - min(kernel.passive, all)
 		}
 		if n > fullSpeed || fullSpeed-n > short {
 			t.Errorf("%s: %d, want %d of which %d may be missed", what, n, fullSpeed, short)
