@@ -129,7 +129,7 @@ static __always_inline void connection_unlisten(struct sock *sk)
  */
 static __noinline int connection_make_up(struct sock *sk, struct socket_owner *known)
 {
-	__u32 phase = known->phase, netns = netns_of_socket(sk);
+	__u32 phase = known->phase;
 	struct connection_row row = {};
 
 	if (!phase_advance(known, phase, PHASE_ESTABLISHED))
@@ -137,7 +137,7 @@ static __noinline int connection_make_up(struct sock *sk, struct socket_owner *k
 	if (phase != PHASE_WAITING)
 		known->since_ns = 0;
 	known->error = 0;
-	if (known->own || !in_scope(netns) || talks_to_self(netns, sk)) {
+	if (connection_left_out(sk, known, known->role)) {
 		ledger_count(filtered);
 		return 0;
 	}

@@ -10,6 +10,7 @@
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
 #include "include/event.h"
+#include "include/filter.h"
 #include "include/ledger.h"
 #include "include/owner.h"
 #include "include/packet.h"
@@ -211,6 +212,24 @@ static __always_inline void packet_drop_record(struct sk_buff *skb, const struct
 	ring_submit(event);
 }
 
+/* Either end of a packet may be what somebody wants, or does not. */
+static __noinline int packet_drop_filtered(const struct packet_shape *shape, const struct socket_owner *known)
+{
+	struct packet_headers headers = {};
+	struct filter_subject subject = {};
+
+	packet_read(&headers, shape);
+	subject.local = headers.destination;
+	subject.peer = headers.source;
+	if (headers.known & PACKET_ADDRESSES)
+		subject.about |= FILTER_ADDRESSES | FILTER_LOCAL_NETWORK | FILTER_PEER_NETWORK;
+	if (headers.known & PACKET_PORTS)
+		subject.about |= FILTER_LOCAL_PORT | FILTER_PEER_PORT;
+	if (known)
+		filter_owner(&subject, &known->owner);
+	return filter_leaves_out(&subject);
+}
+
 SEC("tp_btf/kfree_skb")
 int packet_drop_kfree_skb(__u64 *ctx)
 {
@@ -245,6 +264,10 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	}
 	row.location = ctx[1];
 	packet_locate(&shape, skb);
+	if (filters && packet_drop_filtered(&shape, known)) {
+		ledger_count(filtered);
+		return 0;
+	}
 	row.ethertype = shape.ethertype;
 	row.protocol = shape.protocol;
 	if (shape.has_protocol)

@@ -11,6 +11,7 @@
 #include <bpf/bpf_tracing.h>
 #include "include/endpoint.h"
 #include "include/event.h"
+#include "include/filter.h"
 #include "include/ledger.h"
 #include "include/owner.h"
 #include "include/packet.h"
@@ -71,7 +72,8 @@ struct tcp_trouble {
 	__u32 segments;
 	__u8 kind;
 	__u8 state;
-	__u8 _pad[2];
+	bool filtered;
+	__u8 _pad;
 };
 
 static __always_inline __u32 tcp_trouble_kind(const struct tcp_trouble_row *row)
@@ -87,7 +89,7 @@ static __always_inline struct tcp_trouble_event *tcp_trouble_count(const struct 
 	struct tally amount = { .count = 1, .sum = trouble->segments };
 	struct tcp_trouble_event *event;
 
-	if ((known && known->own) || !in_scope(trouble->netns)) {
+	if ((known && known->own) || !in_scope(trouble->netns) || trouble->filtered) {
 		ledger_count(filtered);
 		return 0;
 	}
@@ -143,6 +145,50 @@ static __always_inline void tcp_trouble_answered(struct tcp_trouble_event *event
 	event->known = 1;
 }
 
+/* What filters are asked about is a connection: by its socket, by the segment that a reset answers, or by the request for it. */
+static __always_inline int tcp_trouble_leaves_out(struct filter_subject *subject, bool ends_known,
+						  const struct socket_owner *known)
+{
+	if (ends_known)
+		subject->about = filter_about(known ? known->role : ROLE_UNKNOWN);
+	if (known)
+		filter_owner(subject, &known->owner);
+	return filter_leaves_out(subject);
+}
+
+static __noinline int tcp_trouble_filtered(struct sock *sk, const struct socket_owner *known)
+{
+	struct filter_subject subject = {};
+	struct tcp_sock *tcp = 0;
+
+	if (sk)
+		tcp = bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		endpoints_of(sk, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), &subject.local, &subject.peer);
+	return tcp_trouble_leaves_out(&subject, tcp, known);
+}
+
+static __noinline int tcp_trouble_answer_filtered(struct sk_buff *skb, const struct socket_owner *known)
+{
+	struct filter_subject subject = {};
+	struct packet_headers headers = {};
+	struct packet_shape shape;
+
+	packet_locate(&shape, skb);
+	packet_read(&headers, &shape);
+	subject.local = headers.destination;
+	subject.peer = headers.source;
+	return tcp_trouble_leaves_out(&subject, headers.known & PACKET_PORTS, known);
+}
+
+static __noinline int tcp_trouble_request_filtered(struct request_sock *request, const struct socket_owner *known)
+{
+	struct filter_subject subject = {};
+
+	endpoints_of((struct sock *)request, request->__req_common.skc_num, &subject.local, &subject.peer);
+	return tcp_trouble_leaves_out(&subject, true, known);
+}
+
 SEC("tp_btf/tcp_retransmit_skb")
 int tcp_trouble_retransmit(__u64 *ctx)
 {
@@ -155,6 +201,7 @@ int tcp_trouble_retransmit(__u64 *ctx)
 		return 0;
 	trouble.known = owner_find(sk);
 	trouble.netns = netns_of_socket(sk);
+	trouble.filtered = filters && tcp_trouble_filtered(sk, trouble.known);
 	trouble.state = sk->__sk_common.skc_state;
 	trouble.segments = *(__u16 *)((void *)skb + bpf_core_field_offset(skb->cb) +
 				      bpf_core_field_offset(struct tcp_skb_cb, tcp_gso_segs));
@@ -175,6 +222,7 @@ int BPF_PROG(tcp_trouble_synack, struct sock *sk, struct request_sock *request)
 
 	trouble.known = owner_find(sk);
 	trouble.netns = netns_of_socket(sk);
+	trouble.filtered = filters && tcp_trouble_request_filtered(request, trouble.known);
 	event = tcp_trouble_count(&trouble);
 	if (!event)
 		return 0;
@@ -202,6 +250,10 @@ int tcp_trouble_reset_sent(__u64 *ctx)
 		trouble.netns = skb->dev->nd_net.net->ns.inum;
 	if (send_reset_args >= 3)
 		trouble.reason = ctx[2];
+	if (filters && answers)
+		trouble.filtered = tcp_trouble_answer_filtered(skb, trouble.known);
+	else if (filters)
+		trouble.filtered = tcp_trouble_filtered(sk, trouble.known);
 	event = tcp_trouble_count(&trouble);
 	if (!event)
 		return 0;
@@ -221,6 +273,7 @@ int BPF_PROG(tcp_trouble_reset_received, struct sock *sk)
 
 	trouble.known = owner_find(sk);
 	trouble.netns = netns_of_socket(sk);
+	trouble.filtered = filters && tcp_trouble_filtered(sk, trouble.known);
 	trouble.state = sk->__sk_common.skc_state;
 	event = tcp_trouble_count(&trouble);
 	if (!event)

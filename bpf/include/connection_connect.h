@@ -66,12 +66,21 @@ static __always_inline void connect_record(const struct connect_call *call)
 	ring_submit(event);
 }
 
+static __always_inline bool connect_filtered(const struct connect_call *call)
+{
+	struct filter_subject subject = { .local = call->local, .peer = call->peer, .about = filter_about(ROLE_CLIENT) };
+
+	filter_owner(&subject, &call->owner);
+	return filter_leaves_out(&subject);
+}
+
 static __noinline int connect_report(struct connect_call *call)
 {
 	struct connection_row row = {};
 	struct measures *measures;
 
-	if ((self_tgid && call->owner.pid == self_tgid) || !in_scope(call->netns)) {
+	if ((self_tgid && call->owner.pid == self_tgid) || !in_scope(call->netns) ||
+	    (filters && connect_filtered(call))) {
 		ledger_count(filtered);
 		return 0;
 	}

@@ -5,13 +5,13 @@
 #ifndef KERNTAP_CONNECTION_EVENT_H
 #define KERNTAP_CONNECTION_EVENT_H
 
+#include "connection_verdict.h"
 #include "distribution.h"
 #include "endpoint.h"
 #include "event.h"
 #include "ledger.h"
 #include "owner.h"
 #include "ring.h"
-#include "scope.h"
 #include "throttle.h"
 #include "traffic.h"
 
@@ -267,11 +267,10 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	__u16 local_port = tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0;
-	__u32 netns = netns_of_socket(sk);
 	struct connection_row row = {};
 	struct traffic traffic = {};
 
-	if ((known && known->own) || !in_scope(netns) || talks_to_self(netns, sk)) {
+	if (connection_left_out(sk, known, end->role)) {
 		ledger_count(filtered);
 		return 0;
 	}

@@ -37,6 +37,47 @@ static __always_inline void open_socket_read(struct open_socket *open, __u64 add
 	open->state = BPF_CORE_READ(sk, __sk_common.skc_state);
 }
 
+static __always_inline void open_ends_read(struct filter_subject *subject, __u64 address)
+{
+	struct sock *sk = (void *)address;
+
+	if (bpf_rdonly_cast) {
+		sk = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
+		endpoints_of(sk, sk->__sk_common.skc_num, &subject->local, &subject->peer);
+		return;
+	}
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) {
+		BPF_CORE_READ_INTO(&subject->local.address, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&subject->peer.address, sk, __sk_common.skc_v6_daddr);
+	} else {
+		endpoint_set4(&subject->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr), 0);
+		endpoint_set4(&subject->peer, BPF_CORE_READ(sk, __sk_common.skc_daddr), 0);
+	}
+	subject->local.port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	subject->peer.port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+/*
+ * Whether nobody wants to hear of an open connection, or of a listener, which has no other end. It is decided here for one
+ * that is not among the open ones yet; of others that is the business of who counts their opening.
+ */
+static __noinline int connection_open_left_out(__u64 address, struct socket_owner *known, __u32 netns, __u8 state)
+{
+	struct filter_subject subject = { .about = state == TCP_LISTEN ? FILTER_LOCAL_PORT : filter_about(known->role) };
+	bool left_out;
+
+	if (known->verdict)
+		return known->verdict == VERDICT_LEFT_OUT;
+	filter_owner(&subject, &known->owner);
+	open_ends_read(&subject, address);
+	left_out = !in_scope(netns) || (filters && filter_leaves_out(&subject)) ||
+		   (state != TCP_LISTEN && is_port_of_self(netns, subject.peer.port) &&
+		    endpoints_share_address(&subject.local, &subject.peer));
+	if (known->phase == PHASE_CONNECTING || known->phase == PHASE_FOUND)
+		known->verdict = left_out ? VERDICT_LEFT_OUT : VERDICT_WATCHED;
+	return left_out;
+}
+
 /*
  * Counts one that is not among the open connections yet: it is older than kerntap, or its opening was skipped. The hook runs
  * before the kernel writes the new state down, so what is established here was counted there.
@@ -110,15 +151,17 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	if (!known || known->own || known->phase == PHASE_ENDED)
 		return 0;
 	open_socket_read(&open, address);
-	if (open.cookie != known->cookie || !in_scope(open.netns))
+	if (open.cookie != known->cookie ||
+	    (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT && open.state != TCP_LISTEN) ||
+	    connection_open_left_out(address, known, open.netns, open.state))
 		return 0;
 	row_owner_set(&row.who, &known->owner);
 	row.role = known->role;
 	row.protocol = IPPROTO_TCP;
-	if (open.state == TCP_LISTEN)
+	if (open.state == TCP_LISTEN) {
 		connection_open_refused(known, &row, address);
-	if (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT)
 		return 0;
+	}
 	opened = row;
 	opened.family = open.family;
 	connection_open_join(known, &opened);

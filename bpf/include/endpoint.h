@@ -36,6 +36,12 @@ static __always_inline void endpoint_set6(struct endpoint *end, const struct in6
 	end->_pad = 0;
 }
 
+static __always_inline bool endpoints_share_address(const struct endpoint *one, const struct endpoint *other)
+{
+	return one->address[0] == other->address[0] && one->address[1] == other->address[1] &&
+	       one->address[2] == other->address[2] && one->address[3] == other->address[3];
+}
+
 /*
  * The two ends of a full socket. The local port is inet_sport: skc_num is 0 again by the time a socket is in CLOSE.
  */

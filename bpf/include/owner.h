@@ -54,7 +54,7 @@ struct socket_owner {
 	__u8 role;
 	__u8 own; /* kerntap's own socket */
 	__u8 attribution;
-	__u8 _pad[1];
+	__u8 verdict; /* whether the connection is watched, see connection_verdict.h */
 	__u32 refused; /* what has been counted of what a listener refused */
 };
 

@@ -46,6 +46,28 @@ static __always_inline __u32 owner_vpid(struct task_struct *leader)
 	}
 }
 
+/*
+ * Clears what an older, longer name has left behind the end of a command: kernels before 5.17
+ * ("fs/exec: replace strlcpy with strscpy_pad in __set_task_comm") do not.
+ */
+static __always_inline void owner_command_end(struct owner *owner)
+{
+	__u64 *words = (__u64 *)owner->command;
+	bool ended = false;
+
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 2; i++) {
+		__u64 zeros = (words[i] - 0x0101010101010101ULL) & ~words[i] & 0x8080808080808080ULL;
+
+		if (ended)
+			words[i] = 0;
+		else if (zeros) {
+			words[i] &= (zeros & -zeros) - 1;
+			ended = true;
+		}
+	}
+}
+
 /* Describes a process by one of its tasks. */
 static __always_inline void owner_set(struct owner *owner, struct task_struct *task)
 {
@@ -61,6 +83,7 @@ static __always_inline void owner_set(struct owner *owner, struct task_struct *t
 	owner->start_boottime_ns = leader->start_boottime;
 	owner->cgroup_id = cgroup_of(task);
 	__builtin_memcpy(owner->command, leader->comm, sizeof(owner->command));
+	owner_command_end(owner);
 	owner_executable(owner, leader);
 }
 
@@ -86,6 +109,7 @@ static __always_inline void owner_set_probed(struct owner *owner, struct task_st
 		owner->vpid = number.nr;
 	owner->cgroup_id = cgroup_of_probed(task);
 	BPF_CORE_READ_INTO(&owner->command, leader, comm);
+	owner_command_end(owner);
 	name = (void *)BPF_CORE_READ(leader, mm, exe_file, f_path.dentry);
 	if (BPF_CORE_READ((struct dentry *)name, d_name.len) < sizeof(owner->executable))
 		BPF_CORE_READ_INTO(&owner->executable, name, d_iname);

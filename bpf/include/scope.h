@@ -28,17 +28,21 @@ static __always_inline __u32 netns_of_socket(struct sock *sk)
 const volatile __u32 self_netns;
 const volatile __u16 self_ports[2];
 
+/* The port of kerntap in its own namespace. */
+static __always_inline bool is_port_of_self(__u32 netns, __u16 port)
+{
+	return netns == self_netns && (port == self_ports[0] || port == self_ports[1]);
+}
+
 /* Whether a client talks to kerntap on this machine: from an address to the same address, at kerntap's port. */
 static __always_inline bool talks_to_self(__u32 netns, struct sock *sk)
 {
-	__u16 port = bpf_ntohs(sk->__sk_common.skc_dport);
 	struct endpoint local, peer;
 
-	if (netns != self_netns || (port != self_ports[0] && port != self_ports[1]))
+	if (!is_port_of_self(netns, bpf_ntohs(sk->__sk_common.skc_dport)))
 		return false;
 	endpoints_of(sk, 0, &local, &peer);
-	return local.address[0] == peer.address[0] && local.address[1] == peer.address[1] &&
-	       local.address[2] == peer.address[2] && local.address[3] == peer.address[3];
+	return endpoints_share_address(&local, &peer);
 }
 
 #endif /* KERNTAP_SCOPE_H */

@@ -62,7 +62,7 @@ const sharedMaps = 1 << 20
 // newSession returns what the programs share, told how to count.
 func newSession(c config.Config, log *slog.Logger) *bpf.Session {
 	session := bpf.NewSession(log)
-	session.Throttle = bpf.Throttle(c.Throttle)
+	session.Tune(bpf.Throttle(c.Throttle), 0, c.Filters)
 	session.DrainEvery = c.Ledger.Interval
 	session.MapBytes = (c.Ledger.Memory - sharedMaps) / uint64(max(len(c.Enabled()), 1))
 	session.SyncFailures = c.SyncFailures

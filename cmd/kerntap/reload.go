@@ -94,7 +94,7 @@ func (e *engine) retune(is, next config.Config) (restart []string) {
 	if next.Scope == scopeNetNS {
 		scope = e.session.SelfNetNS
 	}
-	e.session.Tune(bpf.Throttle(next.Throttle), scope)
+	e.session.Tune(bpf.Throttle(next.Throttle), scope, next.Filters)
 	for _, program := range e.programs {
 		name := program.GetName()
 		var settings bpf.Settings

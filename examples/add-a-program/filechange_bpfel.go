@@ -104,7 +104,7 @@ type fileChangeSocketOwner struct {
 	Role        uint8
 	Own         uint8
 	Attribution uint8
-	Pad         [1]uint8
+	Verdict     uint8
 	Refused     uint32
 }
 

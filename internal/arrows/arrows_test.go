@@ -17,10 +17,10 @@ const module = "github.com/kerntap/kerntap/"
 // allowed lists, for every package of kerntap, the packages of kerntap that it may import.
 var allowed = map[string][]string{
 	"cmd/kerntap": {"internal/api", "internal/bpf", "internal/bpf/programs", "internal/client", "internal/config",
-		"internal/export", "internal/footprint", "internal/kernel", "internal/live", "internal/top"},
+		"internal/export", "internal/filter", "internal/footprint", "internal/kernel", "internal/live", "internal/top"},
 	"internal/api":                     {"internal/bpf", "internal/telemetry"},
 	"internal/arrows":                  {},
-	"internal/bpf":                     {"internal/kernel", "internal/telemetry", "internal/workload"},
+	"internal/bpf":                     {"internal/filter", "internal/kernel", "internal/telemetry", "internal/workload"},
 	"internal/bpf/bpftest":             {"internal/bpf", "internal/kernel"},
 	"internal/bpf/bpftest/kerneltable": {},
 	"internal/bpf/bpftest/vminit":      {},
@@ -31,8 +31,9 @@ var allowed = map[string][]string{
 	"internal/bpf/programs/packet_drop": {"internal/bpf", "internal/kernel", "internal/telemetry"},
 	"internal/client":                   {"internal/api"},
 	"internal/bpf/programs/tcp_trouble": {"internal/bpf", "internal/kernel", "internal/telemetry"},
-	"internal/config":                   {},
+	"internal/config":                   {"internal/filter"},
 	"internal/export":                   {"internal/bpf", "internal/telemetry", "internal/workload"},
+	"internal/filter":                   {},
 	"internal/footprint":                {},
 	"internal/kernel":                   {},
 	"internal/live":                     {"internal/api", "internal/client", "internal/telemetry"},

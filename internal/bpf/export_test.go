@@ -15,6 +15,7 @@ type (
 	WireTally       = wireTally
 	WireProcessRow  = wireProcessRow
 	WireAllowance   = wireAllowance
+	WireFilterSet   = wireFilterSet
 )
 
 // Decoder returns what the program's reader does to each sample.

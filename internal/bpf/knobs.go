@@ -37,7 +37,10 @@ func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
 		"rows_by_interface":    s.RowsBy.Interface,
 		"distribution_bounds":  distributionBounds(),
 	}
-	return errors.Join(setKnobs(spec.Variables, fixed), setKnobs(spec.Variables, s.tunable()))
+	return errors.Join(
+		setKnobs(spec.Variables, fixed),
+		setKnobs(spec.Variables, s.tunable()),
+		s.setFilters(func(knobs Knobs) error { return setKnobs(spec.Variables, knobs) }))
 }
 
 // Knobs are values of an object's variables, by name.

@@ -27,6 +27,7 @@ func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
 			"cgroup_names": reflect.TypeFor[bpf.WireCgroupNames](),
 			"row_owner":    reflect.TypeFor[bpf.WireRowOwner](),
 			"tally":        reflect.TypeFor[bpf.WireTally](),
+			"filter_set":   reflect.TypeFor[bpf.WireFilterSet](),
 			"process_row":  reflect.TypeFor[bpf.WireProcessRow](),
 			"allowance":    reflect.TypeFor[bpf.WireAllowance](),
 		} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/kerntap/kerntap/internal/filter"
 	"github.com/kerntap/kerntap/internal/kernel"
 )
 
@@ -65,9 +66,11 @@ type Session struct {
 	// may lock, in which kernels before 5.11 hold them; 0 is no limit.
 	LockedBytes uint64
 
-	mu     sync.Mutex
-	shared map[string]*ebpf.Map // empty until a program that uses them is loaded
-	wait   barrier
+	mu      sync.Mutex
+	shared  map[string]*ebpf.Map // empty until a program that uses them is loaded
+	wait    barrier
+	wanted  filter.Rules // as Tune has them
+	filters filterSets
 }
 
 // NewSession returns a session that has not touched the kernel yet.

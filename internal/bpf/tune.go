@@ -3,6 +3,9 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"reflect"
+
+	"github.com/kerntap/kerntap/internal/filter"
 )
 
 // ErrFixed is what a program answers whose settings do not change while it runs.
@@ -20,12 +23,41 @@ func (s *Session) tunable() Knobs {
 	}
 }
 
+// filterSets holds the filters twice, so that programs which run never see half of new ones: those that hold, which is 1 or
+// 2, and 0 while everything is wanted; and the ones before.
+type filterSets struct {
+	sets  [2]wireFilterSet
+	last  int // the one that was filled last
+	holds uint32
+}
+
+func (f *filterSets) follow(rules filter.Rules) {
+	if !rules.Any() {
+		f.holds = 0
+		return
+	}
+	f.last = 1 - f.last
+	f.sets[f.last] = wireFilters(rules)
+	f.holds = uint32(f.last) + 1
+}
+
+// setFilters tells variables the filters: what they are before that they hold.
+func (s *Session) setFilters(set func(Knobs) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(set(Knobs{"filter_sets": s.filters.sets}), set(Knobs{"filters": s.filters.holds}))
+}
+
 // Tune changes what all programs of the session are told while they run. Each takes it over with its own Retune, and
 // those that are loaded later when they are.
-func (s *Session) Tune(throttle Throttle, scopeNetNS uint32) {
+func (s *Session) Tune(throttle Throttle, scopeNetNS uint32, filters filter.Rules) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Throttle, s.ScopeNetNS = throttle, scopeNetNS
+	if !reflect.DeepEqual(s.wanted, filters) {
+		s.wanted = filters
+		s.filters.follow(filters)
+	}
 }
 
 // Retune makes a program that runs follow other settings, and what Tune has changed. Its hooks stay attached, so that
@@ -58,5 +90,8 @@ func (p *Program) retune(settings Settings) error {
 		}
 	}
 	variables := object.collection.Variables
-	return errors.Join(setKnobs(variables, p.session.tunable()), setKnobs(variables, own))
+	return errors.Join(
+		setKnobs(variables, p.session.tunable()),
+		p.session.setFilters(func(knobs Knobs) error { return setKnobs(variables, knobs) }),
+		setKnobs(variables, own))
 }

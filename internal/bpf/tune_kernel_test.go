@@ -13,6 +13,7 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
 	"github.com/kerntap/kerntap/internal/bpf/programs/packet_drop"
+	"github.com/kerntap/kerntap/internal/filter"
 )
 
 // recording are settings of both programs that want records of some kinds.
@@ -64,12 +65,12 @@ func TestARunningProgramIsTuned(t *testing.T) {
 		return len(bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode }))
 	}
 	throttled := recorded()
-	session.Tune(bpf.Throttle{}, 0)
+	session.Tune(bpf.Throttle{}, 0, filter.Rules{})
 	if err := program.Retune(nil); err != nil {
 		t.Fatal(err)
 	}
 	free := recorded()
-	session.Tune(bpf.Throttle{}, ns.Inode+1)
+	session.Tune(bpf.Throttle{}, ns.Inode+1, filter.Rules{})
 	if err := program.Retune(nil); err != nil {
 		t.Fatal(err)
 	}

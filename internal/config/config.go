@@ -12,6 +12,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/kerntap/kerntap/internal/filter"
 )
 
 // Config is everything that can be set. Load fills it; a consumer takes it as it is.
@@ -47,6 +49,8 @@ type Config struct {
 	SyncFailures string
 	// Programs has an entry for every known program.
 	Programs map[string]Program
+	// Filters are what of that is wanted, by command, port and address.
+	Filters filter.Rules
 }
 
 // Storage bounds what is kept for the local API.

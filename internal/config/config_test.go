@@ -100,7 +100,7 @@ func TestOptionsTellTheDefaults(t *testing.T) {
 		"storage.retention": "1h", "scope": "host", "sync_failures": "auto", "otlp.logs.delay": "1s", "otlp.logs.export_timeout": "5m", "otlp.logs.queue": "100000",
 		"otlp.logs.batch": "512", "otlp.metrics.export_timeout": "30s", "otlp.metrics.temporality": "cumulative",
 		"otlp.metrics.histograms": "explicit_bucket_histogram", "throttle.row": "5", "throttle.program": "100",
-		"throttle.first": "200", "ledger.interval": "1s", "ledger.memory": "32MiB",
+		"throttle.first": "200", "filters.loopback": "true", "ledger.interval": "1s", "ledger.memory": "32MiB",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("defaults %v\nwant %v", got, want)

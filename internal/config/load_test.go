@@ -103,6 +103,30 @@ func precedences() map[string]precedence {
 			none: uint32(200), file: uint32(9), own: uint32(8), flag: uint32(0),
 			yaml: "throttle: {first: 9}", ownN: "KERNTAP_THROTTLE_FIRST", ownT: "8", flagName: "throttle-first", flagText: "off",
 		},
+		"filters.commands": {
+			get:  func(c Config) any { return c.Filters.Commands.String() },
+			none: "", file: "a,!b c", own: "d", flag: "e",
+			yaml: "filters: {commands: ['!b c', a]}", ownN: "KERNTAP_FILTER_COMMANDS", ownT: "d",
+			flagName: "filter-commands", flagText: " e,",
+		},
+		"filters.ports": {
+			get:  func(c Config) any { return c.Filters.Ports.String() },
+			none: "", file: "80,443", own: "!22", flag: "1-65535,!7",
+			yaml: "filters: {ports: [80, 443]}", ownN: "KERNTAP_FILTER_PORTS", ownT: "!22",
+			flagName: "filter-ports", flagText: "!7,1-65535",
+		},
+		"filters.networks": {
+			get:  func(c Config) any { return c.Filters.Networks.String() },
+			none: "", file: "10.0.0.0/8,!10.1.2.3/32", own: "::/0", flag: "192.0.2.1/32",
+			yaml: "filters: {networks: [10.0.0.0/8, '!10.1.2.3']}", ownN: "KERNTAP_FILTER_NETWORKS", ownT: "::/0",
+			flagName: "filter-networks", flagText: "::ffff:192.0.2.1",
+		},
+		"filters.loopback": {
+			get:  func(c Config) any { return c.Filters.WithoutLoopback },
+			none: false, file: true, own: false, flag: true,
+			yaml: "filters: {loopback: false}", ownN: "KERNTAP_FILTER_LOOPBACK", ownT: "true",
+			flagName: "filter-loopback", flagText: "false",
+		},
 		"ledger.interval": {
 			get:  func(c Config) any { return c.Ledger.Interval },
 			none: time.Second, file: 100 * time.Millisecond, own: time.Minute,

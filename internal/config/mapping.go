@@ -133,6 +133,9 @@ func (f file) setScalar(node *yaml.Node, path string, set func(text string) erro
 	if node.Kind != yaml.ScalarNode {
 		return f.errorAt(node, "%sexpected one value, found %s", at(path), kind(node))
 	}
+	if strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!") {
+		return f.errorAt(node, "%s%s is a tag of YAML: put quotes around what begins with !", at(path), quote(node.Tag))
+	}
 	if err := set(node.Value); err != nil {
 		return f.errorAt(node, "%s%w", at(path), err)
 	}

@@ -43,7 +43,7 @@ func Options() []Option {
 
 // options is the one table. Within the environment and within the flags, later rows win over earlier ones.
 func options() []Option {
-	return slices.Concat(serving(), reporting(), sending(), counting(), keeping())
+	return slices.Concat(serving(), reporting(), sending(), counting(), filtering(), keeping())
 }
 
 // serving is where kerntap is configured and asked.

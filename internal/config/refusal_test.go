@@ -10,7 +10,7 @@ func TestLoadRefusesInTheFile(t *testing.T) {
 	long := strings.Repeat("x", 200)
 	for _, tc := range []struct{ yaml, want string }{
 		{"\n\nlisen: off\n", `kerntap.yaml:3: unknown key "lisen" (did you mean "listen"?)`},
-		{"nonsense: 1\n", `kerntap.yaml:1: unknown key "nonsense" (known: "console", "ledger", "listen", "log_level", ` +
+		{"nonsense: 1\n", `kerntap.yaml:1: unknown key "nonsense" (known: "console", "filters", "ledger", "listen", "log_level", ` +
 			`"metric_interval", "metrics", "otlp", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage", "sync_failures", "throttle")`},
 		{"sync_failures: always\n", `kerntap.yaml:1: sync_failures: "always" is not one of auto, syscalls, off`},
 		{"throttle: {row: 0}\n", `kerntap.yaml:1: throttle.row: "0" is not a whole number from 1 to 1000000, or off (example: 5)`},
@@ -26,11 +26,29 @@ func TestLoadRefusesInTheFile(t *testing.T) {
 		{"metrics: {attributes: [server.port, server.port]}\n",
 			`kerntap.yaml:1: metrics.attributes: server.port is named twice`},
 		{"metrics: {attributes: [[server.port]]}\n", `kerntap.yaml:1: metrics.attributes: expected one value, found a list`},
+		{"filters:\n  commands: [nginx, kube-state-metrics]\n", `kerntap.yaml:2: filters.commands: "kube-state-metrics" is longer ` +
+			`than names of commands are: the kernel cuts them after 15 bytes ("kube-state-metr")`},
+		{"filters: {commands: ['!']}\n", `kerntap.yaml:1: filters.commands: there is no name behind the ! (example: !sshd)`},
+		{"filters:\n  commands:\n    - !sshd\n",
+			`kerntap.yaml:3: filters.commands: "!sshd" is a tag of YAML: put quotes around what begins with !`},
+		{"filters: {commands: [" + strings.Repeat("a,", 33) + "]}\n", `kerntap.yaml:1: filters.commands: there are more than 32 entries`},
+		{"filters: {ports: [" + strings.Repeat("1,", 65) + "]}\n", `kerntap.yaml:1: filters.ports: there are more than 64 entries`},
+		{"filters: {networks: [" + strings.Repeat("'::1',", 33) + "]}\n", `kerntap.yaml:1: filters.networks: there are more than 32 entries`},
+		{"filters: {ports: [80, http]}\n", `kerntap.yaml:1: filters.ports: "http" is not a port from 1 to 65535 or a range of ` +
+			`them (examples: 443, 8000-8999, !22)`},
+		{"filters: {ports: [0]}\n", `kerntap.yaml:1: filters.ports: "0" is not a port from 1 to 65535 or a range of ` +
+			`them (examples: 443, 8000-8999, !22)`},
+		{"filters: {ports: '90-80'}\n", `kerntap.yaml:1: filters.ports: "90-80" ends before it begins (80-90?)`},
+		{"filters: {networks: [10.1.2.3/8]}\n", `kerntap.yaml:1: filters.networks: "10.1.2.3/8" has bits behind its prefix (10.0.0.0/8?)`},
+		{"filters: {networks: [fe80::1%lo]}\n", `kerntap.yaml:1: filters.networks: "fe80::1%lo" is not an address or a range of ` +
+			`them (examples: 10.0.0.0/8, 2001:db8::/32, !192.0.2.1)`},
+		{"filters: {loopback: no way}\n", `kerntap.yaml:1: filters.loopback: "no way" is not one of true, false`},
+		{"filters: {port: [80]}\n", `kerntap.yaml:1: unknown key "filters.port" (did you mean "filters.ports"?)`},
 		{"storage:\n  recrods: 1\n", `kerntap.yaml:2: unknown key "storage.recrods" (did you mean "storage.records"?)`},
 		{"storage.records: 1\n", `kerntap.yaml:1: unknown key "storage.records" (known: "console", ` +
-			`"ledger", "listen", "log_level", "metric_interval", "metrics", "otlp", "probe_listen", "programs", "resource_attributes", ` +
+			`"filters", "ledger", "listen", "log_level", "metric_interval", "metrics", "otlp", "probe_listen", "programs", "resource_attributes", ` +
 			`"scope", "service_name", "storage", "sync_failures", "throttle")`},
-		{"config: x\n", `kerntap.yaml:1: unknown key "config" (known: "console", "ledger", "listen", "log_level", "metric_interval", ` +
+		{"config: x\n", `kerntap.yaml:1: unknown key "config" (known: "console", "filters", "ledger", "listen", "log_level", "metric_interval", ` +
 			`"metrics", "otlp", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage", "sync_failures", "throttle")`},
 		{"<<: {listen: off}\n", "kerntap.yaml:1: merge keys are not supported"},
 		{"listen: off\n\nlisten: off\n", `kerntap.yaml:3: duplicate key "listen" (first on line 1)`},
@@ -119,10 +137,10 @@ func TestLoadRefusesInTheEnvironment(t *testing.T) {
 		"KERNTAP_UNRELATED_WORDS=1": "environment KERNTAP_UNRELATED_WORDS: no such variable (known: KERNTAP_CONFIG, " +
 			"KERNTAP_LISTEN, KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, " +
 			"KERNTAP_OTLP_ENDPOINT, KERNTAP_THROTTLE_ROW, KERNTAP_THROTTLE_PROGRAM, " +
-			"KERNTAP_THROTTLE_FIRST, KERNTAP_LEDGER_INTERVAL, KERNTAP_LEDGER_MEMORY, KERNTAP_METRICS_ATTRIBUTES, KERNTAP_SCOPE, KERNTAP_SYNC_FAILURES, KERNTAP_PROGRAMS)",
+			"KERNTAP_THROTTLE_FIRST, KERNTAP_LEDGER_INTERVAL, KERNTAP_LEDGER_MEMORY, KERNTAP_METRICS_ATTRIBUTES, KERNTAP_FILTER_COMMANDS, KERNTAP_FILTER_PORTS, KERNTAP_FILTER_NETWORKS, KERNTAP_FILTER_LOOPBACK, KERNTAP_SCOPE, KERNTAP_SYNC_FAILURES, KERNTAP_PROGRAMS)",
 		"KERNTAP_PORT=4319": "environment KERNTAP_PORT: no such variable (known: KERNTAP_CONFIG, KERNTAP_LISTEN, " +
 			"KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, KERNTAP_OTLP_ENDPOINT, KERNTAP_THROTTLE_ROW, KERNTAP_THROTTLE_PROGRAM, " +
-			"KERNTAP_THROTTLE_FIRST, KERNTAP_LEDGER_INTERVAL, KERNTAP_LEDGER_MEMORY, KERNTAP_METRICS_ATTRIBUTES, KERNTAP_SCOPE, KERNTAP_SYNC_FAILURES, KERNTAP_PROGRAMS)",
+			"KERNTAP_THROTTLE_FIRST, KERNTAP_LEDGER_INTERVAL, KERNTAP_LEDGER_MEMORY, KERNTAP_METRICS_ATTRIBUTES, KERNTAP_FILTER_COMMANDS, KERNTAP_FILTER_PORTS, KERNTAP_FILTER_NETWORKS, KERNTAP_FILTER_LOOPBACK, KERNTAP_SCOPE, KERNTAP_SYNC_FAILURES, KERNTAP_PROGRAMS)",
 		"KERNTAP_CONSOLE=xml":          `environment KERNTAP_CONSOLE: "xml" is not one of text, json, none`,
 		"KERNTAP_METRIC_INTERVAL=1000": `environment KERNTAP_METRIC_INTERVAL: "1000" is not a duration (example: 10s)`,
 		"OTEL_METRIC_EXPORT_INTERVAL=10s": `environment OTEL_METRIC_EXPORT_INTERVAL: "10s" is not a number of ` +
@@ -188,7 +206,7 @@ func TestLoadRefusesInFlags(t *testing.T) {
 		{"programs", "", `--programs: "" names no program (known: connection, packet_drop)`},
 		{"programs", "nope", `--programs: no program "nope" (known: connection, packet_drop)`},
 		{"", "", "--: no such flag (known: --config, --listen, --probe-listen, --console, --metric-interval, " +
-			"--log-level, --otlp-endpoint, --throttle-row, --throttle-program, --throttle-first, --scope, --sync-failures, --programs)"},
+			"--log-level, --otlp-endpoint, --throttle-row, --throttle-program, --throttle-first, --filter-commands, --filter-ports, --filter-networks, --filter-loopback, --scope, --sync-failures, --programs)"},
 	} {
 		refused(t, Source{Known: known(), Flags: map[string]string{tc.flag: tc.text}}, tc.want)
 	}

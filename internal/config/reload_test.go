@@ -20,7 +20,7 @@ func load(t *testing.T, yaml string) Config {
 // Each option that is changed while kerntap runs is in force afterwards, or is named and as it was.
 func TestWhatIsWantedIsInForceOrNamed(t *testing.T) {
 	for yaml, restart := range map[string]string{
-		"throttle: {row: 9, program: 8, first: off}": "", "scope: netns": "", "metric_interval: 11s": "", "log_level: debug": "",
+		"throttle: {row: 9, program: 8, first: off}": "", "scope: netns": "", "filters: {commands: [a], ports: [1], networks: ['::1'], loopback: false}": "", "metric_interval: 11s": "", "log_level: debug": "",
 		"otlp: {endpoint: 'c:1', headers: {a: b}, timeout: 3s, compression: gzip, logs: {delay: 2s, batch: 7, export_timeout: 9s}}": "",
 		"programs: {connection: {records: [opened]}}": "",
 		"listen: 'localhost:1'":                       "listen", "probe_listen: 'localhost:1'": "probe_listen", "console: json": "console",
@@ -54,7 +54,8 @@ func TestWhatIsWantedIsInForceOrNamed(t *testing.T) {
 
 // An option that is added later is decided on: whoever adds it says here whether it changes while kerntap runs.
 func TestEveryOptionIsInForceOrTakesARestart(t *testing.T) {
-	lives := []string{"metric_interval", "log_level", "throttle.row", "throttle.program", "throttle.first", "scope", programsKey}
+	lives := []string{"metric_interval", "log_level", "throttle.row", "throttle.program", "throttle.first", "scope", "filters.commands",
+		"filters.ports", "filters.networks", "filters.loopback", programsKey}
 	takesRestart := []string{"listen", "probe_listen", "console", "service_name", "resource_attributes", "ledger.interval",
 		"ledger.memory", "metrics.attributes", "storage.records", "storage.retention", "sync_failures", "otlp.logs.queue",
 		"otlp.metrics.temporality", "otlp.metrics.histograms", "otlp.logs.exporter", "otlp.metrics.exporter"}

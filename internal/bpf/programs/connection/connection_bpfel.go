@@ -101,6 +101,38 @@ type connectionConnectionRow struct {
 	Pad      [5]uint8
 }
 
+type connectionFilterSet struct {
+	_       structs.HostLayout
+	Command [32][2]uint64
+	Network [32]struct {
+		_       structs.HostLayout
+		Address [2]uint64
+		Mask    [2]uint64
+		Ipv6    uint64
+	}
+	Port [64]struct {
+		_     structs.HostLayout
+		First uint16
+		Last  uint16
+	}
+	Commands struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	Networks struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	Ports struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	WithoutLoopback uint64
+}
+
 type connectionMeasures struct {
 	_     structs.HostLayout
 	First struct {
@@ -163,7 +195,7 @@ type connectionSocketOwner struct {
 	Role        uint8
 	Own         uint8
 	Attribution uint8
-	Pad         [1]uint8
+	Verdict     uint8
 	Refused     uint32
 }
 
@@ -211,6 +243,8 @@ const (
 	connectionVarAcceptorsAreSeen        = "acceptors_are_seen"
 	connectionVarDistributionBounds      = "distribution_bounds"
 	connectionVarFilesHaveSockets        = "files_have_sockets"
+	connectionVarFilterSets              = "filter_sets"
+	connectionVarFilters                 = "filters"
 	connectionVarLedgerHalf              = "ledger_half"
 	connectionVarListenersWithoutStorage = "listeners_without_storage"
 	connectionVarMayProbeRead            = "may_probe_read"
@@ -320,6 +354,8 @@ type connectionVariableSpecs struct {
 	AcceptorsAreSeen        *ebpf.VariableSpec `ebpf:"acceptors_are_seen"`
 	DistributionBounds      *ebpf.VariableSpec `ebpf:"distribution_bounds"`
 	FilesHaveSockets        *ebpf.VariableSpec `ebpf:"files_have_sockets"`
+	FilterSets              *ebpf.VariableSpec `ebpf:"filter_sets"`
+	Filters                 *ebpf.VariableSpec `ebpf:"filters"`
 	LedgerHalf              *ebpf.VariableSpec `ebpf:"ledger_half"`
 	ListenersWithoutStorage *ebpf.VariableSpec `ebpf:"listeners_without_storage"`
 	MayProbeRead            *ebpf.VariableSpec `ebpf:"may_probe_read"`
@@ -407,6 +443,8 @@ type connectionVariables struct {
 	AcceptorsAreSeen        *ebpf.Variable `ebpf:"acceptors_are_seen"`
 	DistributionBounds      *ebpf.Variable `ebpf:"distribution_bounds"`
 	FilesHaveSockets        *ebpf.Variable `ebpf:"files_have_sockets"`
+	FilterSets              *ebpf.Variable `ebpf:"filter_sets"`
+	Filters                 *ebpf.Variable `ebpf:"filters"`
 	LedgerHalf              *ebpf.Variable `ebpf:"ledger_half"`
 	ListenersWithoutStorage *ebpf.Variable `ebpf:"listeners_without_storage"`
 	MayProbeRead            *ebpf.Variable `ebpf:"may_probe_read"`

@@ -20,6 +20,38 @@ type packetDropAllowance struct {
 	Rows    [4096]uint32
 }
 
+type packetDropFilterSet struct {
+	_       structs.HostLayout
+	Command [32][2]uint64
+	Network [32]struct {
+		_       structs.HostLayout
+		Address [2]uint64
+		Mask    [2]uint64
+		Ipv6    uint64
+	}
+	Port [64]struct {
+		_     structs.HostLayout
+		First uint16
+		Last  uint16
+	}
+	Commands struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	Networks struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	Ports struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	WithoutLoopback uint64
+}
+
 type packetDropOutcomes struct {
 	_            structs.HostLayout
 	Recorded     uint64
@@ -141,7 +173,7 @@ type packetDropSocketOwner struct {
 	Role        uint8
 	Own         uint8
 	Attribution uint8
-	Pad         [1]uint8
+	Verdict     uint8
 	Refused     uint32
 }
 
@@ -167,6 +199,8 @@ const (
 	packetDropMapRows1               = "rows_1"
 	packetDropMapRuns                = "runs"
 	packetDropProgPacketDropKfreeSkb = "packet_drop_kfree_skb"
+	packetDropVarFilterSets          = "filter_sets"
+	packetDropVarFilters             = "filters"
 	packetDropVarLedgerHalf          = "ledger_half"
 	packetDropVarMayProbeRead        = "may_probe_read"
 	packetDropVarReasons             = "reasons"
@@ -252,6 +286,8 @@ type packetDropMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type packetDropVariableSpecs struct {
+	FilterSets         *ebpf.VariableSpec `ebpf:"filter_sets"`
+	Filters            *ebpf.VariableSpec `ebpf:"filters"`
 	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
 	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
 	Reasons            *ebpf.VariableSpec `ebpf:"reasons"`
@@ -324,6 +360,8 @@ func (m *packetDropMaps) Close() error {
 //
 // It can be passed to loadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type packetDropVariables struct {
+	FilterSets         *ebpf.Variable `ebpf:"filter_sets"`
+	Filters            *ebpf.Variable `ebpf:"filters"`
 	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
 	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
 	Reasons            *ebpf.Variable `ebpf:"reasons"`

@@ -20,6 +20,38 @@ type tcpTroubleAllowance struct {
 	Rows    [4096]uint32
 }
 
+type tcpTroubleFilterSet struct {
+	_       structs.HostLayout
+	Command [32][2]uint64
+	Network [32]struct {
+		_       structs.HostLayout
+		Address [2]uint64
+		Mask    [2]uint64
+		Ipv6    uint64
+	}
+	Port [64]struct {
+		_     structs.HostLayout
+		First uint16
+		Last  uint16
+	}
+	Commands struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	Networks struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	Ports struct {
+		_    structs.HostLayout
+		Only uint32
+		All  uint32
+	}
+	WithoutLoopback uint64
+}
+
 type tcpTroubleOutcomes struct {
 	_            structs.HostLayout
 	Recorded     uint64
@@ -67,7 +99,7 @@ type tcpTroubleSocketOwner struct {
 	Role        uint8
 	Own         uint8
 	Attribution uint8
-	Pad         [1]uint8
+	Verdict     uint8
 	Refused     uint32
 }
 
@@ -145,6 +177,8 @@ const (
 	tcpTroubleProgTcpTroubleResetSent     = "tcp_trouble_reset_sent"
 	tcpTroubleProgTcpTroubleRetransmit    = "tcp_trouble_retransmit"
 	tcpTroubleProgTcpTroubleSynack        = "tcp_trouble_synack"
+	tcpTroubleVarFilterSets               = "filter_sets"
+	tcpTroubleVarFilters                  = "filters"
 	tcpTroubleVarKindsRecorded            = "kinds_recorded"
 	tcpTroubleVarLedgerHalf               = "ledger_half"
 	tcpTroubleVarMayProbeRead             = "may_probe_read"
@@ -232,6 +266,8 @@ type tcpTroubleMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tcpTroubleVariableSpecs struct {
+	FilterSets         *ebpf.VariableSpec `ebpf:"filter_sets"`
+	Filters            *ebpf.VariableSpec `ebpf:"filters"`
 	KindsRecorded      *ebpf.VariableSpec `ebpf:"kinds_recorded"`
 	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
 	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
@@ -302,6 +338,8 @@ func (m *tcpTroubleMaps) Close() error {
 //
 // It can be passed to loadTcpTroubleObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tcpTroubleVariables struct {
+	FilterSets         *ebpf.Variable `ebpf:"filter_sets"`
+	Filters            *ebpf.Variable `ebpf:"filters"`
 	KindsRecorded      *ebpf.Variable `ebpf:"kinds_recorded"`
 	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
 	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
