@@ -52,7 +52,7 @@ type Stats struct {
 	Counted uint64
 	// Lost found the ring buffer full, and are counted all the same.
 	Lost uint64
-	// Filtered were left out on purpose (kerntap's own traffic, other network namespaces).
+	// Filtered were left out on purpose (kerntap's own traffic, other network namespaces, filters).
 	Filtered uint64
 	// Missed are runs that the kernel skipped because the program was already running on that CPU; not each of them
 	// would have been an event.

@@ -96,6 +96,7 @@ func TestFiltersKeepTheDropsThatAreWanted(t *testing.T) {
 			after := program.Status().Stats
 			for deadline := time.Now().Add(20 * time.Second); after.Recorded+after.Counted+after.Filtered <
 				before.Recorded+before.Counted+before.Filtered+n*uint64(len(names)) && time.Now().Before(deadline); {
+				<-time.After(time.Millisecond)
 				after = program.Status().Stats
 			}
 			settle(t, program, recorder)
@@ -158,6 +159,7 @@ func TestFiltersKnowTheOwnerOfADrop(t *testing.T) {
 					if s := program.Status().Stats; s.Recorded+s.Filtered > before.Recorded+before.Filtered {
 						break
 					}
+					<-time.After(time.Millisecond)
 				}
 			}
 			recorder.Stop(t)
