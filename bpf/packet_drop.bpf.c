@@ -216,18 +216,14 @@ static __always_inline void packet_drop_record(struct sk_buff *skb, const struct
 static __noinline int packet_drop_filtered(const struct packet_shape *shape, const struct socket_owner *known)
 {
 	struct packet_headers headers = {};
-	struct filter_subject subject = {};
+	__u32 about = 0;
 
 	packet_read(&headers, shape);
-	subject.local = headers.destination;
-	subject.peer = headers.source;
 	if (headers.known & PACKET_ADDRESSES)
-		subject.about |= FILTER_ADDRESSES | FILTER_LOCAL_NETWORK | FILTER_PEER_NETWORK;
+		about |= FILTER_ADDRESSES | FILTER_LOCAL_NETWORK | FILTER_PEER_NETWORK;
 	if (headers.known & PACKET_PORTS)
-		subject.about |= FILTER_LOCAL_PORT | FILTER_PEER_PORT;
-	if (known)
-		filter_owner(&subject, &known->owner);
-	return filter_leaves_out(&subject);
+		about |= FILTER_LOCAL_PORT | FILTER_PEER_PORT;
+	return filter_leaves_out(known ? &known->owner : 0, &headers.destination, &headers.source, about);
 }
 
 SEC("tp_btf/kfree_skb")

@@ -145,48 +145,45 @@ static __always_inline void tcp_trouble_answered(struct tcp_trouble_event *event
 	event->known = 1;
 }
 
-/* What filters are asked about is a connection: by its socket, by the segment that a reset answers, or by the request for it. */
-static __always_inline int tcp_trouble_leaves_out(struct filter_subject *subject, bool ends_known,
-						  const struct socket_owner *known)
+/*
+ * What filters are asked about is a connection: by its socket, by the segment that a reset answers, or by the request for
+ * it.
+ */
+static __always_inline bool tcp_trouble_leaves_out(const struct endpoint *local, const struct endpoint *peer,
+						   bool are_known, const struct socket_owner *known)
 {
-	if (ends_known)
-		subject->about = filter_about(known ? known->role : ROLE_UNKNOWN);
-	if (known)
-		filter_owner(subject, &known->owner);
-	return filter_leaves_out(subject);
+	return filter_leaves_out(known ? &known->owner : 0, local, peer,
+				 are_known ? filter_about(known ? known->role : ROLE_UNKNOWN) : 0);
 }
 
 static __noinline int tcp_trouble_filtered(struct sock *sk, const struct socket_owner *known)
 {
-	struct filter_subject subject = {};
+	struct endpoint local = {}, peer = {};
 	struct tcp_sock *tcp = 0;
 
 	if (sk)
 		tcp = bpf_skc_to_tcp_sock(sk);
 	if (tcp)
-		endpoints_of(sk, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), &subject.local, &subject.peer);
-	return tcp_trouble_leaves_out(&subject, tcp, known);
+		endpoints_of(sk, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), &local, &peer);
+	return tcp_trouble_leaves_out(&local, &peer, tcp, known);
 }
 
 static __noinline int tcp_trouble_answer_filtered(struct sk_buff *skb, const struct socket_owner *known)
 {
-	struct filter_subject subject = {};
 	struct packet_headers headers = {};
 	struct packet_shape shape;
 
 	packet_locate(&shape, skb);
 	packet_read(&headers, &shape);
-	subject.local = headers.destination;
-	subject.peer = headers.source;
-	return tcp_trouble_leaves_out(&subject, headers.known & PACKET_PORTS, known);
+	return tcp_trouble_leaves_out(&headers.destination, &headers.source, headers.known & PACKET_PORTS, known);
 }
 
 static __noinline int tcp_trouble_request_filtered(struct request_sock *request, const struct socket_owner *known)
 {
-	struct filter_subject subject = {};
+	struct endpoint local, peer;
 
-	endpoints_of((struct sock *)request, request->__req_common.skc_num, &subject.local, &subject.peer);
-	return tcp_trouble_leaves_out(&subject, true, known);
+	endpoints_of((struct sock *)request, request->__req_common.skc_num, &local, &peer);
+	return tcp_trouble_leaves_out(&local, &peer, true, known);
 }
 
 SEC("tp_btf/tcp_retransmit_skb")

@@ -68,10 +68,7 @@ static __always_inline void connect_record(const struct connect_call *call)
 
 static __always_inline bool connect_filtered(const struct connect_call *call)
 {
-	struct filter_subject subject = { .local = call->local, .peer = call->peer, .about = filter_about(ROLE_CLIENT) };
-
-	filter_owner(&subject, &call->owner);
-	return filter_leaves_out(&subject);
+	return filter_leaves_out(&call->owner, &call->local, &call->peer, filter_about(ROLE_CLIENT));
 }
 
 static __noinline int connect_report(struct connect_call *call)

@@ -37,24 +37,24 @@ static __always_inline void open_socket_read(struct open_socket *open, __u64 add
 	open->state = BPF_CORE_READ(sk, __sk_common.skc_state);
 }
 
-static __always_inline void open_ends_read(struct filter_subject *subject, __u64 address)
+static __always_inline void open_ends_read(struct endpoint *local, struct endpoint *peer, __u64 address)
 {
 	struct sock *sk = (void *)address;
 
 	if (bpf_rdonly_cast) {
 		sk = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
-		endpoints_of(sk, sk->__sk_common.skc_num, &subject->local, &subject->peer);
+		endpoints_of(sk, sk->__sk_common.skc_num, local, peer);
 		return;
 	}
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) {
-		BPF_CORE_READ_INTO(&subject->local.address, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&subject->peer.address, sk, __sk_common.skc_v6_daddr);
+		BPF_CORE_READ_INTO(&local->address, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&peer->address, sk, __sk_common.skc_v6_daddr);
 	} else {
-		endpoint_set4(&subject->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr), 0);
-		endpoint_set4(&subject->peer, BPF_CORE_READ(sk, __sk_common.skc_daddr), 0);
+		endpoint_set4(local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr), 0);
+		endpoint_set4(peer, BPF_CORE_READ(sk, __sk_common.skc_daddr), 0);
 	}
-	subject->local.port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	subject->peer.port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	local->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	peer->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 }
 
 /*
@@ -63,16 +63,15 @@ static __always_inline void open_ends_read(struct filter_subject *subject, __u64
  */
 static __noinline int connection_open_left_out(__u64 address, struct socket_owner *known, __u32 netns, __u8 state)
 {
-	struct filter_subject subject = { .about = state == TCP_LISTEN ? FILTER_LOCAL_PORT : filter_about(known->role) };
+	__u32 about = state == TCP_LISTEN ? FILTER_LOCAL_PORT : filter_about(known->role);
+	struct endpoint local, peer;
 	bool left_out;
 
 	if (known->verdict)
 		return known->verdict == VERDICT_LEFT_OUT;
-	filter_owner(&subject, &known->owner);
-	open_ends_read(&subject, address);
-	left_out = !in_scope(netns) || (filters && filter_leaves_out(&subject)) ||
-		   (state != TCP_LISTEN && is_port_of_self(netns, subject.peer.port) &&
-		    endpoints_share_address(&subject.local, &subject.peer));
+	open_ends_read(&local, &peer, address);
+	left_out = !in_scope(netns) || (filters && filter_leaves_out(&known->owner, &local, &peer, about)) ||
+		   (state != TCP_LISTEN && is_port_of_self(netns, peer.port) && endpoints_share_address(&local, &peer));
 	if (known->phase == PHASE_CONNECTING || known->phase == PHASE_FOUND)
 		known->verdict = left_out ? VERDICT_LEFT_OUT : VERDICT_WATCHED;
 	return left_out;

@@ -21,12 +21,10 @@ enum verdict {
 static __noinline int connection_filtered(struct sock *sk, struct socket_owner *known, __u8 role)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct filter_subject subject = { .about = filter_about(role) };
+	struct endpoint local, peer;
 
-	if (known)
-		filter_owner(&subject, &known->owner);
-	endpoints_of(sk, tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0, &subject.local, &subject.peer);
-	return filter_leaves_out(&subject);
+	endpoints_of(sk, tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0, &local, &peer);
+	return filter_leaves_out(known ? &known->owner : 0, &local, &peer, filter_about(role));
 }
 
 /* Whether nobody wants to hear of a connection. */

@@ -53,7 +53,7 @@ struct filter_set {
 volatile __u32 filters;
 volatile struct filter_set filter_sets[2];
 
-/* What of a subject is known, and to be looked at. */
+/* What of two ends is known, and to be looked at. */
 enum {
 	FILTER_LOCAL_PORT = 1 << 0,
 	FILTER_PEER_PORT = 1 << 1,
@@ -62,19 +62,6 @@ enum {
 	FILTER_ADDRESSES = 1 << 4,
 	FILTER_SECOND_SET = 1 << 5, /* holds */
 };
-
-struct filter_subject {
-	__u64 command[2]; /* of the owner, 0 where that is not known */
-	struct endpoint local;
-	struct endpoint peer;
-	__u32 about;
-	__u32 _pad;
-};
-
-static __always_inline void filter_owner(struct filter_subject *subject, const struct owner *owner)
-{
-	__builtin_memcpy(subject->command, owner->command, sizeof(subject->command));
-}
 
 static __always_inline const volatile struct filter_set *filter_set_of(__u32 about)
 {
@@ -175,23 +162,18 @@ static __always_inline __u64 filter_has(const volatile struct filter_network *ne
 			      ((low & network->mask[1]) ^ network->address[1]) | (is_ipv4 & network->ipv6));
 }
 
-__noinline int filter_keeps_networks(__u64 local_high, __u64 local_low, __u64 peer_high, __u64 peer_low, __u32 about)
+/* What of the list has matched an address, as two bits. */
+__noinline int filter_match_network(__u64 high, __u64 low, __u32 about)
 {
 	const volatile struct filter_set *set = filter_set_of(about);
-	__u64 is_local = !!(about & FILTER_LOCAL_NETWORK), is_peer = !!(about & FILTER_PEER_NETWORK);
-	__u64 local_ipv4 = filter_is_ipv4(local_high, local_low), peer_ipv4 = filter_is_ipv4(peer_high, peer_low);
 	__u32 only = set->networks.only, all = set->networks.all;
+	__u64 is_ipv4 = filter_is_ipv4(high, low);
 	struct filter_found found = {};
 
-	barrier_var(is_local);
-	barrier_var(is_peer);
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < FILTER_NETWORKS && i < all; i++)
-		filter_note(&found,
-			    (is_local & filter_has(&set->network[i], local_high, local_low, local_ipv4)) |
-				    (is_peer & filter_has(&set->network[i], peer_high, peer_low, peer_ipv4)),
-			    i, only);
-	return filter_keeps(&found, only);
+		filter_note(&found, filter_has(&set->network[i], high, low, is_ipv4), i, only);
+	return found.only | found.not << 1;
 }
 
 __noinline int filter_keeps_loopback(__u64 local_high, __u64 local_low, __u64 peer_high, __u64 peer_low, __u32 about)
@@ -207,18 +189,35 @@ static __always_inline __u64 filter_word(const struct endpoint *end, int i)
 	return (__u64)end->address[i + 1] << 32 | end->address[i];
 }
 
-/* Whether nobody wants to hear of it. To be asked only while there are filters. */
-static __noinline int filter_leaves_out(const struct filter_subject *subject)
+static __always_inline bool filter_keeps_networks(const struct endpoint *local, const struct endpoint *peer, __u32 about)
 {
-	const struct endpoint *local = &subject->local, *peer = &subject->peer;
-	__u64 local_high = filter_word(local, 0), local_low = filter_word(local, 2);
-	__u64 peer_high = filter_word(peer, 0), peer_low = filter_word(peer, 2);
-	__u32 about = subject->about | (filters == 2 ? FILTER_SECOND_SET : 0);
+	struct filter_found found;
+	int matches = 0;
 
-	return !filter_keeps_command(subject->command[0], subject->command[1], about) ||
+	if (about & FILTER_LOCAL_NETWORK)
+		matches = filter_match_network(filter_word(local, 0), filter_word(local, 2), about);
+	if (about & FILTER_PEER_NETWORK)
+		matches |= filter_match_network(filter_word(peer, 0), filter_word(peer, 2), about);
+	found.only = matches & 1;
+	found.not = matches & 2;
+	return filter_keeps(&found, filter_set_of(about)->networks.only);
+}
+
+/*
+ * Whether nobody wants to hear of what happened between two ends, by an owner who may be unknown: NULL. To be asked only
+ * while there are filters. Whoever asks is a function of its own: the stack of those above is little.
+ */
+static __always_inline bool filter_leaves_out(const struct owner *owner, const struct endpoint *local,
+					      const struct endpoint *peer, __u32 about)
+{
+	const __u64 *command = owner ? (const __u64 *)owner->command : 0;
+
+	about |= filters == 2 ? FILTER_SECOND_SET : 0;
+	return !filter_keeps_command(command ? command[0] : 0, command ? command[1] : 0, about) ||
 	       !filter_keeps_ports(local->port, peer->port, about) ||
-	       !filter_keeps_loopback(local_high, local_low, peer_high, peer_low, about) ||
-	       !filter_keeps_networks(local_high, local_low, peer_high, peer_low, about);
+	       !filter_keeps_loopback(filter_word(local, 0), filter_word(local, 2), filter_word(peer, 0),
+				      filter_word(peer, 2), about) ||
+	       !filter_keeps_networks(local, peer, about);
 }
 
 /*
