@@ -118,3 +118,9 @@ func (p *Process) End(t testing.TB) {
 		t.Fatalf("%s: %v", p.cmd.Path, err)
 	}
 }
+
+// Kill ends the process at once.
+func (p *Process) Kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}

@@ -135,6 +135,14 @@ func settle(t *testing.T, program *bpf.Program, recorder *bpftest.Recorder) {
 func TestFiltersKnowTheOwnerOfADrop(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	ns.Firewall(t, firewall)
+	session := bpf.NewSession(nil)
+	session.Tune(bpf.Throttle{}, ns.Inode, filter.Rules{})
+	t.Cleanup(func() { session.Close() })
+	storage := bpf.NewInMemoryStorage()
+	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
+	program := packet_drop.NewProgram(storage, bpf.WithSession(session))
+	recorder := bpftest.Start(t, program)
+	syn := to(netip.MustParseAddrPort("127.0.0.1:40011"))
 	for _, test := range []struct {
 		name  string
 		rules filter.Rules
@@ -145,26 +153,27 @@ func TestFiltersKnowTheOwnerOfADrop(t *testing.T) {
 		{"loopback", filter.Rules{WithoutLoopback: true}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			session := bpf.NewSession(nil)
 			session.Tune(bpf.Throttle{}, ns.Inode, test.rules)
-			t.Cleanup(func() { session.Close() })
-			storage := bpf.NewInMemoryStorage()
-			bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
-			program := packet_drop.NewProgram(storage, bpf.WithSession(session))
-			recorder := bpftest.Start(t, program)
+			if err := program.Retune(nil); err != nil {
+				t.Fatal(err)
+			}
+			settle(t, program, recorder)
+			seen := len(bpftest.Find(recorder, syn))
 			for _, command := range []string{"kt-d-one", "kt-d-two"} {
 				before := program.Status().Stats
-				ns.StartHelper(t, command, "talk").Send(t, "127.0.0.1:40011")
+				caller := ns.StartHelper(t, command, "talk")
+				caller.Send(t, "127.0.0.1:40011")
 				for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 					if s := program.Status().Stats; s.Recorded+s.Filtered > before.Recorded+before.Filtered {
 						break
 					}
 					<-time.After(time.Millisecond)
 				}
+				caller.Kill()
 			}
-			recorder.Stop(t)
+			settle(t, program, recorder)
 			var got []string
-			for _, e := range bpftest.Find(recorder, to(netip.MustParseAddrPort("127.0.0.1:40011"))) {
+			for _, e := range bpftest.Find(recorder, syn)[seen:] {
 				got = append(got, e.Command)
 			}
 			if got = slices.Compact(got); !slices.Equal(got, test.want) {
