@@ -43,11 +43,18 @@ func memoryLockCounts(limit unix.Rlimit) (bool, error) {
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: limit.Max, Max: limit.Max}); err != nil {
 		return false, fmt.Errorf("raise the limit of locked memory: %w", err)
 	}
-	counts := errors.Is(without, unix.EPERM) && makeMap() == nil
+	counts := errors.Is(without, unix.EPERM) && (makeMap() == nil || unlimitedHelps())
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
 		return false, fmt.Errorf("give the limit of locked memory back: %w", err)
 	}
 	return counts, nil
+}
+
+// unlimitedHelps tells whether a map can be made without a limit, where that may be lifted: the hard limit may be taken up by
+// the maps of a process that has just ended, which the kernel releases a little later.
+func unlimitedHelps() bool {
+	unlimited := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unlimited) == nil && makeMap() == nil
 }
 
 // makeMap makes a small map and closes it. It asks the kernel itself: a library that probes for features while there is
