@@ -30,6 +30,7 @@ func TestACollectorThatDoesNotAnswerMetricsDoesNotMakeTheEndFail(t *testing.T) {
 		if err := p.Shutdown(ctx); err != nil || time.Since(began) != 9*time.Second {
 			t.Errorf("shutdown after %s: %v", time.Since(began), err)
 		}
+		synctest.Wait() // the export that was given up says so at the same moment
 		s := p.Status()[0]
 		if s.Logs.Exported != 1 || s.Metrics.Failing != "timed_out" {
 			t.Errorf("status %+v", s)
