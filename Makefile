@@ -55,7 +55,7 @@ demo: deps bin/kerntap ## show the way from the kernel into a real collector's f
 	@scripts/demo.sh
 
 .PHONY: test-kernels
-test-kernels: deps ## run the kernel's tests on other kernels, emulated: KERNELS="5.10 6.1", TESTS=core or RUN=TestX choose (half an hour, the core about fifteen minutes)
+test-kernels: deps ## run the kernel's tests on other kernels, emulated: KERNELS="5.10 6.1", TESTS=core or RUN=TestX choose (half an hour; the core less)
 	@scripts/test-kernels.sh
 
 .PHONY: test-compose

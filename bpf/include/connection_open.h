@@ -121,15 +121,20 @@ static __always_inline __u32 open_drops(__u64 address)
 
 /*
  * Counts what a listener has refused since it was last told: the kernel does not say so at the time, it drops a SYN that
- * finds a queue full as if it had used it.
+ * finds a queue full as if it had used it. What nobody wants is behind it all the same, for when somebody does.
  */
-static __always_inline void connection_open_refused(struct socket_owner *known, struct connection_row *row, __u64 address)
+static __always_inline void connection_open_refused(struct socket_owner *known, struct connection_row *row, __u64 address,
+						    bool left_out)
 {
 	__u32 now = open_drops(address), refused = now - known->refused;
 
 	if (!refused)
 		return;
 	known->refused = now;
+	if (left_out) {
+		ledger_count_more(filtered, refused);
+		return;
+	}
 	ledger_add(row, ((struct tally){ .count = refused }), connection_kind(row));
 	ledger_count_more(counted, refused);
 }
@@ -142,6 +147,7 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	struct traffic traffic = {};
 	struct socket_owner *known;
 	__u64 *key = ctx->key, address;
+	bool left_out;
 
 	if (!key)
 		return 0;
@@ -151,16 +157,18 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	open_socket_read(&open, address);
 	if (open.cookie != known->cookie ||
-	    (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT && open.state != TCP_LISTEN) ||
-	    connection_open_left_out(address, known, open.netns, open.state))
+	    (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT && open.state != TCP_LISTEN))
 		return 0;
+	left_out = connection_open_left_out(address, known, open.netns, open.state);
 	row_owner_set(&row.who, &known->owner);
 	row.role = known->role;
 	row.protocol = IPPROTO_TCP;
 	if (open.state == TCP_LISTEN) {
-		connection_open_refused(known, &row, address);
+		connection_open_refused(known, &row, address, left_out);
 		return 0;
 	}
+	if (left_out)
+		return 0;
 	opened = row;
 	opened.family = open.family;
 	connection_open_join(known, &opened);

@@ -50,7 +50,7 @@ struct socket_owner {
 	__u64 answered_ns; /* the attempt whose outcome connect last returned */
 	struct traffic_told told;
 	__s32 error; /* errno that the kernel told the process, which takes it away from the socket */
-	__u32 phase; /* how much of the connection's life has been counted, see connection_event.h */
+	__u32 phase; /* how much of the connection's life has been counted, see connection_row.h */
 	__u8 role;
 	__u8 own; /* kerntap's own socket */
 	__u8 attribution;
@@ -125,7 +125,8 @@ static __always_inline void owner_keep_listener(struct sock *sk, struct socket_o
 	struct socket_owner *stored;
 
 	owner->cookie = owner_cookie(sk);
-	owner->refused = sk->sk_drops.counter;
+	if (bpf_core_field_exists(sk->sk_drops))
+		owner->refused = sk->sk_drops.counter;
 	owner_keep(sk, owner);
 	if (!sockets_have_storage)
 		return;

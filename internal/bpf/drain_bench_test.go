@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"encoding/binary"
+	"os"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -17,6 +18,9 @@ var drained = map[string]string{
 func requireBPF(b *testing.B) {
 	b.Helper()
 	if err := features.HaveMapType(ebpf.RingBuf); err != nil {
+		if os.Getenv("REQUIRE_BPF") != "" {
+			b.Fatal("REQUIRE_BPF is set, and this benchmark needs CAP_BPF: ", err)
+		}
 		b.Skip("needs CAP_BPF: ", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+	"github.com/kerntap/kerntap/internal/filter"
 	"github.com/kerntap/kerntap/internal/kernel"
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
@@ -95,14 +96,10 @@ func TestWhatAListenerRefusesIsCounted(t *testing.T) {
 	}
 
 	want := map[string]int{"kt-busy-old": between - before, "kt-busy": after - between}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for range 400 {
-		if found := refusals(recorder); found["kt-busy"] >= want["kt-busy"] && found["kt-busy-old"] >= want["kt-busy-old"] {
-			break
-		}
-		<-tick.C
-	}
+	await(t, "the refusals", func() bool {
+		found := refusals(recorder)
+		return found["kt-busy"] >= want["kt-busy"] && found["kt-busy-old"] >= want["kt-busy-old"]
+	})
 	recorder.Stop(t)
 	found := refusals(recorder)
 	for command, n := range want {
@@ -110,4 +107,38 @@ func TestWhatAListenerRefusesIsCounted(t *testing.T) {
 			t.Errorf("%s refused %d, want %d", command, found[command], n)
 		}
 	}
+}
+
+// What a listener refused while nobody wanted to hear of it is counted as filtered, and not again once somebody does.
+func TestWhatAListenerRefusedUnwantedIsNotCountedLater(t *testing.T) {
+	bpftest.RequireFeature(t, kernel.OpenConnections)
+	ns := bpftest.NewNamespace(t)
+	truth := func() int { return ns.Counter(t, "netstat", "TcpExt", "ListenDrops") }
+	f := startFiltered(t, ns.Inode, rules(t, "!kt-busy-un", "", ""))
+	listening := ns.StartHelper(t, "kt-busy-un", "busy").Line(t)
+	knock(t, ns, listening, 10)
+	unwanted := truth()
+	await(t, "the refusals to be filtered", func() bool { return f.program.Status().Stats.Filtered >= uint64(unwanted) })
+	f.follow(t, filter.Rules{})
+	knock(t, ns, listening, 5)
+	want := truth() - unwanted
+	await(t, "the refusals", func() bool { return refusals(f.Recorder)["kt-busy-un"] >= want })
+	f.Stop(t)
+	if n := refusals(f.Recorder)["kt-busy-un"]; n != want || unwanted == 0 {
+		t.Errorf("%d refusals, want %d after %d that nobody wanted", n, want, unwanted)
+	}
+	f.addsUp(t)
+}
+
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range 400 {
+		if done() {
+			return
+		}
+		<-tick.C
+	}
+	t.Errorf("in vain waited for %s", what)
 }

@@ -77,7 +77,7 @@ func (t *Tally) Measurements(dst []telemetry.Measurement) []telemetry.Measuremen
 	return t.traffic(dst)
 }
 
-// The amounts of a row's measures, as bpf/include/connection_event.h numbers them.
+// The amounts of a row's measures, as bpf/include/connection_row.h numbers them.
 const (
 	amountSent = iota
 	amountReceived
@@ -136,7 +136,7 @@ func row(counted bpf.RowTally, key []byte) (bpf.BPFEvent, error) {
 	}, nil
 }
 
-// kindRow is the key of the row that connection_kind in bpf/include/connection_event.h made this kind of.
+// kindRow is the key of the row that connection_kind in bpf/include/connection_row.h made this kind of.
 func kindRow(kind uint32) []byte {
 	wire := connectionConnectionRow{
 		Outcome: uint8(kind & 3), Role: uint8(kind >> 2 & 3), Family: syscall.AF_INET, Active: uint8(kind >> 5 & 1),

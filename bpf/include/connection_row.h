@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * connection_row.h - what connection.bpf.c counts of connections, and how far each has been counted
+ */
+#ifndef KERNTAP_CONNECTION_ROW_H
+#define KERNTAP_CONNECTION_ROW_H
+
+#include <bpf/bpf_endian.h>
+#include "distribution.h"
+#include "ledger.h"
+#include "owner.h"
+#include "traffic.h"
+
+enum outcome {
+	OUTCOME_OPENED = 1,
+	OUTCOME_FAILED = 2,
+	OUTCOME_CLOSED = 3,
+};
+
+/* How much of a socket's life has been counted. Sockets that listen, and those they hand out, begin without. */
+enum phase {
+	PHASE_NONE = 0,
+	PHASE_CONNECTING = 1,
+	PHASE_WAITING = 2, /* for somebody to accept it */
+	PHASE_FOUND = 3, /* established before kerntap, and not counted yet */
+	PHASE_ESTABLISHED = 4,
+	PHASE_ENDED = 5,
+};
+
+struct connection_row {
+	struct row_owner who;
+	__s32 error;
+	__u16 port; /* of the server, where rows tell ports apart */
+	__u8 family;
+	__u8 outcome; /* 0: what open connections carried, and the packets that listeners refused */
+	__u8 role;
+	__u8 active; /* the row's events change how many connections there are */
+	__u8 protocol;
+	__u8 _pad[5];
+};
+
+/*
+ * The overflow's kind is outcome, role, family, active, error and whether it is UDP in 2, 2, 1, 1, 7 and 1 bits, the
+ * spill's the outcome.
+ */
+LEDGER(struct connection_row, 16384);
+DISTRIBUTIONS(struct connection_row, 4);
+
+/* what the amounts of a row's measures are */
+enum {
+	AMOUNT_SENT,
+	AMOUNT_RECEIVED,
+	AMOUNT_SEGMENTS_OUT,
+	AMOUNT_SEGMENTS_IN,
+};
+
+/* A walk over open connections tells what they carried: not before 5.12, which has atomic operations that fetch. */
+const volatile bool open_are_told;
+
+/* for whoever asked for it: it multiplies rows */
+const volatile bool rows_by_port;
+
+/* What happened to a connection at one of its ends. */
+struct connection_end {
+	__u64 now;
+	__u64 duration_ns;
+	__s32 error;
+	__u8 outcome;
+	__u8 role;
+	__u8 active;
+	__u8 state; /* before it ended */
+};
+
+/* IPv4-mapped IPv6 is IPv4. */
+static __always_inline __u8 connection_family(struct sock *sk)
+{
+	const struct in6_addr *peer = &sk->__sk_common.skc_v6_daddr;
+
+	if (sk->__sk_common.skc_family != AF_INET6)
+		return AF_INET;
+	if (!peer->in6_u.u6_addr32[0] && !peer->in6_u.u6_addr32[1] && peer->in6_u.u6_addr32[2] == bpf_htonl(0xffff))
+		return AF_INET;
+	return AF_INET6;
+}
+
+static __always_inline __u32 connection_kind(const struct connection_row *row)
+{
+	__u32 error = row->error >= 0 && row->error < 0x7f ? row->error : 0x7f;
+
+	return (row->outcome & 3) | (row->role & 3) << 2 | (row->family == AF_INET6) << 4 | (row->active & 1) << 5 |
+	       error << 6 | (row->protocol == IPPROTO_UDP) << 13;
+}
+
+/* Moves what has been counted forward, on whichever CPU that happens, and returns by how much. */
+static __always_inline __u64 traffic_advance(__u64 *told, __u64 now)
+{
+	__u64 before = *(volatile __u64 *)told;
+
+	if (now <= before)
+		return 0;
+	if (!open_are_told) {
+		*told = now;
+		return now - before;
+	}
+	if (__sync_val_compare_and_swap(told, before, now) == before)
+		return now - before;
+	/* the walk over open connections was faster; it comes here once only */
+	before = *(volatile __u64 *)told;
+	if (now <= before || __sync_val_compare_and_swap(told, before, now) != before)
+		return 0;
+	return now - before;
+}
+
+/* Counts what a connection carried since it was last told. */
+static __always_inline void traffic_tell(struct measures *measures, struct socket_owner *known, const struct traffic *now)
+{
+	__sync_fetch_and_add(&measures->amounts[AMOUNT_SENT], traffic_advance(&known->told.sent, now->sent));
+	__sync_fetch_and_add(&measures->amounts[AMOUNT_RECEIVED], traffic_advance(&known->told.received, now->received));
+	__sync_fetch_and_add(&measures->amounts[AMOUNT_SEGMENTS_OUT],
+			     traffic_advance(&known->told.segments_out, now->segments_out));
+	__sync_fetch_and_add(&measures->amounts[AMOUNT_SEGMENTS_IN],
+			     traffic_advance(&known->told.segments_in, now->segments_in));
+}
+
+/* Measures an end of a connection, or how long a connect took. */
+static __always_inline void connection_measure(struct connection_row *row, struct socket_owner *known,
+					       const struct connection_end *end, const struct traffic *traffic)
+{
+	bool lasted = end->duration_ns && !(known && known->attribution == ATTRIBUTION_HOLDER);
+	struct measures *measures;
+
+	if (!lasted && end->outcome != OUTCOME_CLOSED)
+		return;
+	measures = ledger_measures(row, end->outcome & 3);
+	if (!measures)
+		return;
+	if (lasted)
+		distribution_add(&measures->first, end->duration_ns);
+	if (end->outcome != OUTCOME_CLOSED)
+		return;
+	if (traffic->rtt_us)
+		distribution_add(&measures->second, traffic->rtt_us * 1000ULL);
+	if (known)
+		traffic_tell(measures, known, traffic);
+}
+
+/* Whether it was this CPU that brought a connection on: the walk over open ones may look at it, too. */
+static __always_inline bool phase_advance(struct socket_owner *known, __u32 from, __u32 to)
+{
+	if (open_are_told)
+		return __sync_val_compare_and_swap(&known->phase, from, to) == from;
+	known->phase = to;
+	return true;
+}
+
+/* Ends what is counted of a connection. Whether it was one of the open ones. */
+static __always_inline bool phase_end(struct socket_owner *known)
+{
+	__u32 before = known->phase;
+
+	if (open_are_told)
+		before = __sync_lock_test_and_set(&known->phase, PHASE_ENDED);
+	else
+		known->phase = PHASE_ENDED;
+	return before == PHASE_ESTABLISHED;
+}
+
+/* Counts a connection that is open and was not among the open ones: what has no record is counted as that. */
+static __always_inline void connection_join(struct socket_owner *known, struct connection_row *row)
+{
+	row_owner_set(&row->who, &known->owner);
+	row->outcome = OUTCOME_OPENED;
+	row->active = true;
+	row->protocol = IPPROTO_TCP;
+	if (row->role == ROLE_CLIENT)
+		ledger_charge(&known->owner, 0, 0);
+	ledger_tally(row, connection_kind(row));
+	ledger_count(counted);
+}
+
+#endif /* KERNTAP_CONNECTION_ROW_H */
