@@ -21,6 +21,20 @@
 #include "include/connection_syscall.h"
 #include "include/process.h"
 
+/* Keeps the owner of a socket that begins, which the address may have been kept for before. */
+static __always_inline void owner_keep_instead(struct sock *sk, const struct socket_owner *new)
+{
+	struct socket_owner *known;
+	__u64 address = (__u64)sk;
+
+	if (!bpf_map_update_elem(&owners, &address, new, BPF_NOEXIST))
+		return;
+	known = bpf_map_lookup_elem(&owners, &address);
+	if (known)
+		connection_lost_sight(known, known->life);
+	owner_keep(sk, new);
+}
+
 /*
  * Functions that are not inlined keep a call within the 512 bytes of stack that it and all it calls may take together.
  *
@@ -36,17 +50,16 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 		owner_keep_listener(sk, &new);
 		return 0;
 	}
-	new.phase = PHASE_CONNECTING;
-	new.cookie = owner_cookie(sk);
+	new.life = life_of(owner_cookie(sk), PHASE_CONNECTING);
 	new.since_ns = new.attempt_ns = bpf_ktime_get_ns();
-	owner_keep(sk, &new);
+	owner_keep_instead(sk, &new);
 	return 0;
 }
 
 static __always_inline void connection_inherit(struct socket_owner *new, const struct socket_owner *listener)
 {
 	*new = *listener;
-	new->cookie = 0;
+	new->life = life_of(0, life_phase(listener->life));
 	new->told = (struct traffic_told){};
 	new->attribution = ATTRIBUTION_LISTENER;
 }
@@ -75,17 +88,21 @@ static __noinline int connection_copied(struct sock *sk)
 /* Brings what was accepted, or was not known so far, to the others. */
 static __noinline struct socket_owner *connection_kept(struct sock *sk)
 {
-	struct socket_owner *known = owner_kept(sk), *accepted = 0, new = {};
+	struct socket_owner *known, *accepted = 0, new = {};
+	__u64 address = (__u64)sk;
 
-	if (known && known->phase < PHASE_FOUND) { /* else it was another socket's, whose end was skipped */
-		known->cookie = owner_cookie(sk);
+	known = bpf_map_lookup_elem(&owners, &address);
+	if (known && !owner_is_of_another(known, sk) && life_phase(known->life) < PHASE_FOUND) {
+		known->life = life_of(owner_cookie(sk), life_phase(known->life));
 		return known;
 	}
+	if (known)
+		connection_lost_sight(known, known->life);
 	if (sockets_have_storage)
 		accepted = bpf_sk_storage_get(&listeners, sk, 0, 0);
 	if (accepted)
 		connection_inherit(&new, accepted);
-	new.cookie = owner_cookie(sk);
+	new.life = life_of(owner_cookie(sk), life_phase(new.life));
 	owner_keep(sk, &new);
 	return owner_kept(sk);
 }
@@ -106,11 +123,11 @@ static __always_inline bool connection_established(struct sock *sk, int oldstate
 	known->role = end->role;
 	known->since_ns = end->now;
 	known->error = 0;
-	known->phase = PHASE_ESTABLISHED;
 	if (end->role == ROLE_SERVER && connection_waits(sk)) {
-		known->phase = PHASE_WAITING;
+		known->life = life_of(life_cookie(known->life), PHASE_WAITING);
 		return false;
 	}
+	known->life = life_of(life_cookie(known->life), PHASE_ESTABLISHED);
 	return true;
 }
 
@@ -120,7 +137,7 @@ static __always_inline void connection_unlisten(struct sock *sk)
 	struct socket_owner *known = owner_of(sk);
 
 	if (known)
-		known->phase = PHASE_ENDED;
+		known->life = life_of(life_cookie(known->life), PHASE_ENDED);
 }
 
 /*
@@ -129,12 +146,12 @@ static __always_inline void connection_unlisten(struct sock *sk)
  */
 static __noinline int connection_make_up(struct sock *sk, struct socket_owner *known)
 {
-	__u32 phase = known->phase;
+	__u64 life = known->life;
 	struct connection_row row = {};
 
-	if (!phase_advance(known, phase, PHASE_ESTABLISHED))
+	if (!phase_advance(known, life, PHASE_ESTABLISHED))
 		return 0;
-	if (phase != PHASE_WAITING)
+	if (life_phase(life) != PHASE_WAITING)
 		known->since_ns = 0;
 	known->error = 0;
 	if (connection_left_out(sk, known, known->role)) {
@@ -156,7 +173,7 @@ static __always_inline void connection_ended(struct sock *sk, int oldstate, stru
 	end->outcome = failed ? OUTCOME_FAILED : OUTCOME_CLOSED;
 	end->state = oldstate;
 	if (known) {
-		if (!failed && known->phase < PHASE_FOUND)
+		if (!failed && life_phase(known->life) < PHASE_FOUND)
 			connection_make_up(sk, known);
 		end->role = known->role;
 		if (!end->error && failed)
@@ -213,7 +230,7 @@ static __always_inline int connection_told(struct sock *sk)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	known = owner_of(sk);
-	if (!known || known->phase != PHASE_CONNECTING)
+	if (!known || life_phase(known->life) != PHASE_CONNECTING)
 		return 0;
 	error = sk->sk_err;
 	if (!error)
@@ -241,21 +258,22 @@ int BPF_PROG(connection_error_report, struct sock *sk)
 static __always_inline void connection_last(struct sock *sk, struct socket_owner *known)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	enum phase phase = life_phase(known->life);
 	struct connection_end end = {
 		.now = bpf_ktime_get_ns(),
 		.outcome = OUTCOME_CLOSED,
 		.role = known->role,
 		.error = sk->sk_err,
-		.state = traffic_ended_there(sk->__sk_common.skc_flags) ? TCP_CLOSE_WAIT : TCP_ESTABLISHED,
 	};
 
 	if (!tcp)
 		return;
-	if (known->phase == PHASE_CONNECTING && !tcp->rcv_nxt) { /* the other end never answered */
+	end.state = traffic_last_state(tcp, known->role == ROLE_CLIENT);
+	if (phase == PHASE_CONNECTING && !tcp->rcv_nxt) { /* the other end never answered */
 		end.outcome = OUTCOME_FAILED;
 		if (!end.error)
 			end.error = known->error;
-	} else if (known->phase < PHASE_FOUND) {
+	} else if (phase < PHASE_FOUND) {
 		if (!tcp->rcv_nxt)
 			return;
 		connection_make_up(sk, known);
@@ -268,9 +286,9 @@ SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(connection_destroyed, struct sock *sk)
 {
 	struct socket_owner *known = owner_of(sk);
+	enum phase phase = known ? life_phase(known->life) : PHASE_ENDED;
 
-	if (known && (known->role || known->phase == PHASE_FOUND || known->phase == PHASE_ESTABLISHED) &&
-	    known->phase != PHASE_ENDED)
+	if (phase != PHASE_ENDED && (known->role || phase == PHASE_FOUND || phase == PHASE_ESTABLISHED))
 		connection_last(sk, known);
 	owner_forget(sk);
 	return 0;

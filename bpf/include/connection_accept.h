@@ -34,7 +34,7 @@ int BPF_PROG(connection_accepted, struct sock *sk)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	known = owner_kept(sk);
-	if (!known || known->phase != PHASE_WAITING || !phase_advance(known, PHASE_WAITING, PHASE_ESTABLISHED))
+	if (!known || life_phase(known->life) != PHASE_WAITING || !phase_advance(known, known->life, PHASE_ESTABLISHED))
 		return 0;
 	owner_set_current(&known->owner);
 	known->own = self_tgid && known->owner.pid == self_tgid;

@@ -47,7 +47,9 @@ static __always_inline __u8 connection_ending(struct sock *sk, const struct conn
 {
 	__u8 who, how = ENDING_FIN;
 
-	if (end->state == TCP_FIN_WAIT1 || end->state == TCP_FIN_WAIT2 || end->state == TCP_CLOSING)
+	if (end->state == TCP_TIME_WAIT)
+		who = 0;
+	else if (end->state == TCP_FIN_WAIT1 || end->state == TCP_FIN_WAIT2 || end->state == TCP_CLOSING)
 		who = ENDING_HERE;
 	else if (end->state == TCP_CLOSE_WAIT || end->state == TCP_LAST_ACK || traffic_ended_there(sk->__sk_common.skc_flags))
 		who = ENDING_THERE;

@@ -109,7 +109,7 @@ static __always_inline void older_told(struct socket_owner *new, __u64 address)
 
 	if (new->role == ROLE_SERVER && memory_readable())
 		new->refused = open_drops(address);
-	if (new->phase != PHASE_FOUND || !memory_readable())
+	if (life_phase(new->life) != PHASE_FOUND || !memory_readable())
 		return;
 	traffic_read_at(&traffic, address, false, TCP_ESTABLISHED);
 	new->told.sent = traffic.sent;
@@ -147,9 +147,10 @@ static __always_inline void older_keep_listener(struct sock *sk, struct socket_o
 SEC("iter/task_file")
 int connection_older(struct bpf_iter__task_file *ctx)
 {
-	struct socket_owner new = { .attribution = ATTRIBUTION_HOLDER, .phase = PHASE_FOUND };
+	struct socket_owner new = { .attribution = ATTRIBUTION_HOLDER };
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
+	enum phase phase = PHASE_FOUND;
 	struct older older = {};
 	struct sock *sk;
 	__u64 address;
@@ -167,11 +168,12 @@ int connection_older(struct bpf_iter__task_file *ctx)
 	new.since_ns = bpf_ktime_get_ns();
 	if (older.state == TCP_LISTEN) {
 		new.role = ROLE_SERVER;
-		new.phase = PHASE_NONE;
+		phase = PHASE_NONE;
 	} else if (older.state == TCP_SYN_SENT) {
 		new.role = ROLE_CLIENT;
-		new.phase = PHASE_CONNECTING;
+		phase = PHASE_CONNECTING;
 	}
+	new.life = life_of(0, phase);
 	if (older.protocol == IPPROTO_MPTCP) {
 		address = (__u64)connection_subflow(sk);
 		if (address)
@@ -179,7 +181,7 @@ int connection_older(struct bpf_iter__task_file *ctx)
 	} else if (older.state == TCP_LISTEN && sockets_have_storage) {
 		older_keep_listener(sk, &new);
 	} else {
-		new.cookie = owner_cookie(sk);
+		new.life = life_of(owner_cookie(sk), phase);
 		older_keep((__u64)sk, &new);
 	}
 	return 0;

@@ -14,9 +14,10 @@
 struct open_socket {
 	__u64 cookie;
 	__u32 netns;
+	__u32 references;
 	__u16 family;
 	__u8 state;
-	__u8 _pad;
+	__u8 _pad[5];
 };
 
 static __always_inline void open_socket_read(struct open_socket *open, __u64 address)
@@ -29,12 +30,14 @@ static __always_inline void open_socket_read(struct open_socket *open, __u64 add
 		open->netns = sk->__sk_common.skc_net.net->ns.inum;
 		open->family = connection_family(sk);
 		open->state = sk->__sk_common.skc_state;
+		open->references = sk->__sk_common.skc_refcnt.refs.counter;
 		return;
 	}
 	open->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	open->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	open->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	open->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	open->references = BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter);
 }
 
 static __always_inline void open_ends_read(struct endpoint *local, struct endpoint *peer, __u64 address)
@@ -57,6 +60,11 @@ static __always_inline void open_ends_read(struct endpoint *local, struct endpoi
 	peer->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 }
 
+static __always_inline bool phase_is_before_open(enum phase phase)
+{
+	return phase == PHASE_CONNECTING || phase == PHASE_FOUND;
+}
+
 /*
  * Whether nobody wants to hear of an open connection, or of a listener, which has no other end. It is decided here for one
  * that is not among the open ones yet; of others that is the business of who counts their opening.
@@ -72,7 +80,7 @@ static __noinline int connection_open_left_out(__u64 address, struct socket_owne
 	open_ends_read(&local, &peer, address);
 	left_out = !in_scope(netns) || (filters && filter_leaves_out(&known->owner, &local, &peer, about)) ||
 		   (state != TCP_LISTEN && is_port_of_self(netns, peer.port) && endpoints_share_address(&local, &peer));
-	if (known->phase == PHASE_CONNECTING || known->phase == PHASE_FOUND)
+	if (phase_is_before_open(life_phase(known->life)))
 		known->verdict = left_out ? VERDICT_LEFT_OUT : VERDICT_WATCHED;
 	return left_out;
 }
@@ -81,13 +89,11 @@ static __noinline int connection_open_left_out(__u64 address, struct socket_owne
  * Counts one that is not among the open connections yet: it is older than kerntap, or its opening was skipped. The hook runs
  * before the kernel writes the new state down, so what is established here was counted there.
  */
-static __always_inline void connection_open_join(struct socket_owner *known, struct connection_row *row)
+static __always_inline void connection_open_join(struct socket_owner *known, struct connection_row *row, __u64 life)
 {
-	__u32 phase = known->phase;
-
-	if ((phase != PHASE_CONNECTING && phase != PHASE_FOUND) || !phase_advance(known, phase, PHASE_ESTABLISHED))
+	if (!phase_is_before_open(life_phase(life)) || !phase_advance(known, life, PHASE_ESTABLISHED))
 		return;
-	if (phase == PHASE_CONNECTING)
+	if (life_phase(life) == PHASE_CONNECTING)
 		known->since_ns = 0;
 	connection_join(known, row);
 }
@@ -146,17 +152,20 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	struct open_socket open = {};
 	struct traffic traffic = {};
 	struct socket_owner *known;
-	__u64 *key = ctx->key, address;
+	__u64 *key = ctx->key, address, life;
 	bool left_out;
 
 	if (!key)
 		return 0;
 	address = *key;
 	known = bpf_map_lookup_elem(&owners, &address);
-	if (!known || known->own || known->phase == PHASE_ENDED)
+	if (!known)
 		return 0;
+	life = *(volatile __u64 *)&known->life;
 	open_socket_read(&open, address);
-	if (open.cookie != known->cookie ||
+	if (life_cookie(life) && (open.cookie != life_cookie(life) || !open.references))
+		return connection_lost_sight(known, life);
+	if (known->own || life_phase(life) == PHASE_ENDED || open.cookie != life_cookie(life) ||
 	    (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT && open.state != TCP_LISTEN))
 		return 0;
 	left_out = connection_open_left_out(address, known, open.netns, open.state);
@@ -171,7 +180,7 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	opened = row;
 	opened.family = open.family;
-	connection_open_join(known, &opened);
+	connection_open_join(known, &opened, life);
 	traffic_read_at(&traffic, address, known->role == ROLE_CLIENT, open.state);
 	connection_open_tell(known, &row, &traffic);
 	return 0;

@@ -17,16 +17,6 @@ enum outcome {
 	OUTCOME_CLOSED = 3,
 };
 
-/* How much of a socket's life has been counted. Sockets that listen, and those they hand out, begin without. */
-enum phase {
-	PHASE_NONE = 0,
-	PHASE_CONNECTING = 1,
-	PHASE_WAITING = 2, /* for somebody to accept it */
-	PHASE_FOUND = 3, /* established before kerntap, and not counted yet */
-	PHASE_ESTABLISHED = 4,
-	PHASE_ENDED = 5,
-};
-
 struct connection_row {
 	struct row_owner who;
 	__s32 error;
@@ -144,25 +134,29 @@ static __always_inline void connection_measure(struct connection_row *row, struc
 		traffic_tell(measures, known, traffic);
 }
 
-/* Whether it was this CPU that brought a connection on: the walk over open ones may look at it, too. */
-static __always_inline bool phase_advance(struct socket_owner *known, __u32 from, __u32 to)
+/*
+ * Whether it was this CPU that brought a connection on from where it was: the walk over open ones may look at it, too.
+ */
+static __always_inline bool phase_advance(struct socket_owner *known, __u64 life, enum phase to)
 {
+	__u64 next = life_of(life_cookie(life), to);
+
 	if (open_are_told)
-		return __sync_val_compare_and_swap(&known->phase, from, to) == from;
-	known->phase = to;
+		return __sync_val_compare_and_swap(&known->life, life, next) == life;
+	known->life = next;
 	return true;
 }
 
 /* Ends what is counted of a connection. Whether it was one of the open ones. */
 static __always_inline bool phase_end(struct socket_owner *known)
 {
-	__u32 before = known->phase;
+	__u64 life = known->life, ended = life_of(life_cookie(life), PHASE_ENDED);
 
 	if (open_are_told)
-		before = __sync_lock_test_and_set(&known->phase, PHASE_ENDED);
+		life = __sync_lock_test_and_set(&known->life, ended);
 	else
-		known->phase = PHASE_ENDED;
-	return before == PHASE_ESTABLISHED;
+		known->life = ended;
+	return life_phase(life) == PHASE_ESTABLISHED;
 }
 
 /* Counts a connection that is open and was not among the open ones: what has no record is counted as that. */
@@ -176,6 +170,31 @@ static __always_inline void connection_join(struct socket_owner *known, struct c
 		ledger_charge(&known->owner, 0, 0);
 	ledger_tally(row, connection_kind(row));
 	ledger_count(counted);
+}
+
+/*
+ * The socket that was kept is gone, and neither its last change of state nor its destruction came by: the kernel skipped
+ * both. Then one connection less is open; when and how it ended, and what it carried since it was last told, is not known.
+ */
+static __noinline int connection_lost_sight(struct socket_owner *known, __u64 life)
+{
+	struct connection_row row = {};
+
+	if (!open_are_told || life_phase(life) == PHASE_ENDED || !phase_advance(known, life, PHASE_ENDED) ||
+	    life_phase(life) != PHASE_ESTABLISHED)
+		return 0;
+	if (known->verdict == VERDICT_LEFT_OUT) {
+		ledger_count(filtered);
+		return 0;
+	}
+	row_owner_set(&row.who, &known->owner);
+	row.outcome = OUTCOME_CLOSED;
+	row.role = known->role;
+	row.active = true;
+	row.protocol = IPPROTO_TCP;
+	ledger_tally(&row, connection_kind(&row));
+	ledger_count(counted);
+	return 0;
 }
 
 #endif /* KERNTAP_CONNECTION_ROW_H */

@@ -12,12 +12,6 @@
 #include "owner.h"
 #include "scope.h"
 
-enum verdict {
-	VERDICT_NONE = 0,
-	VERDICT_WATCHED = 1,
-	VERDICT_LEFT_OUT = 2,
-};
-
 static __noinline int connection_filtered(struct sock *sk, struct socket_owner *known, __u8 role)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);

@@ -116,6 +116,14 @@ typedef struct {
 	__s64 counter;
 } atomic64_t;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
 struct list_head {
 	struct list_head *next;
 };
@@ -132,6 +140,7 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
+	refcount_t skc_refcnt;
 };
 
 struct sk_buff;
@@ -140,10 +149,6 @@ struct sk_buff_head {
 	struct sk_buff *prev;
 	__u32 qlen;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct sock {
 	struct sock_common __sk_common;
@@ -175,6 +180,8 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u64 bytes_acked;
 	__u64 bytes_received;
+	__u64 bytes_sent; /* payload, with what was sent again */
+	__u64 bytes_retrans;
 	__u32 segs_out;
 	__u32 segs_in;
 	__u32 total_retrans;

@@ -34,6 +34,13 @@ enum attribution {
 	ATTRIBUTION_ACCEPTOR = 3, /* it accepted the connection */
 };
 
+/* See connection_verdict.h. */
+enum verdict {
+	VERDICT_NONE = 0,
+	VERDICT_WATCHED = 1,
+	VERDICT_LEFT_OUT = 2,
+};
+
 /* What has been counted of what a connection carried. */
 struct traffic_told {
 	__u64 sent;
@@ -44,19 +51,50 @@ struct traffic_told {
 
 struct socket_owner {
 	struct owner owner;
-	__u64 cookie;	/* of the socket; 0 until an accepted one has one */
+	__u64 life;	   /* whose it is and how much of it has been counted, see life_of */
 	__u64 since_ns;	   /* connect called, connection established, or found */
 	__u64 attempt_ns;  /* connect last sent something */
 	__u64 answered_ns; /* the attempt whose outcome connect last returned */
 	struct traffic_told told;
 	__s32 error; /* errno that the kernel told the process, which takes it away from the socket */
-	__u32 phase; /* how much of the connection's life has been counted, see connection_row.h */
+	__u32 refused; /* what has been counted of what a listener refused */
 	__u8 role;
 	__u8 own; /* kerntap's own socket */
 	__u8 attribution;
 	__u8 verdict; /* whether the connection is watched, see connection_verdict.h */
-	__u32 refused; /* what has been counted of what a listener refused */
+	__u8 _pad[4];
 };
+
+/* How much of a socket's life has been counted. Sockets that listen, and those they hand out, begin without. */
+enum phase {
+	PHASE_NONE = 0,
+	PHASE_CONNECTING = 1,
+	PHASE_WAITING = 2, /* for somebody to accept it */
+	PHASE_FOUND = 3, /* established before kerntap, and not counted yet */
+	PHASE_ESTABLISHED = 4,
+	PHASE_ENDED = 5,
+	PHASE_BITS = 3,
+	PHASE_MASK = (1 << PHASE_BITS) - 1,
+};
+
+/*
+ * The cookie of a socket, 0 until an accepted one has one, and the phase: one word, so that who changes the phase without
+ * the socket's lock is sure whose it is. What is kept is given to another socket as soon as it is forgotten.
+ */
+static __always_inline __u64 life_of(__u64 cookie, enum phase phase)
+{
+	return cookie << PHASE_BITS | phase;
+}
+
+static __always_inline __u64 life_cookie(__u64 life)
+{
+	return life >> PHASE_BITS;
+}
+
+static __always_inline enum phase life_phase(__u64 life)
+{
+	return life & PHASE_MASK;
+}
 
 /* By the address of the socket. */
 struct {
@@ -92,15 +130,21 @@ static __always_inline __u64 owner_cookie(struct sock *sk)
 	return sockets_have_cookies ? bpf_get_socket_cookie(sk) : 0;
 }
 
+/* What is kept is about a socket that had this address before. */
+static __always_inline bool owner_is_of_another(const struct socket_owner *known, const struct sock *sk)
+{
+	__u64 cookie = life_cookie(known->life);
+
+	return cookie && cookie != (__u64)sk->__sk_common.skc_cookie.counter;
+}
+
 /* What is kept by the socket's address, NULL if nothing is. */
 static __always_inline struct socket_owner *owner_kept(struct sock *sk)
 {
 	__u64 address = (__u64)sk;
 	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
 
-	if (!known || (known->cookie && known->cookie != (__u64)sk->__sk_common.skc_cookie.counter))
-		return 0;
-	return known;
+	return known && !owner_is_of_another(known, sk) ? known : 0;
 }
 
 /* What is known of a socket, NULL if nothing is. */
@@ -124,7 +168,7 @@ static __always_inline void owner_keep_listener(struct sock *sk, struct socket_o
 {
 	struct socket_owner *stored;
 
-	owner->cookie = owner_cookie(sk);
+	owner->life = life_of(owner_cookie(sk), PHASE_NONE);
 	if (bpf_core_field_exists(sk->sk_drops))
 		owner->refused = sk->sk_drops.counter;
 	owner_keep(sk, owner);

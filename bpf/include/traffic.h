@@ -57,7 +57,7 @@ static __always_inline bool traffic_ended_there(__u64 flags)
 /* state is the last one before CLOSE, or the present one. */
 static __always_inline void traffic_of(struct traffic *traffic, const struct traffic_fields *fields, bool client, __u8 state)
 {
-	bool ended_here = state == TCP_FIN_WAIT2 ||
+	bool ended_here = state == TCP_FIN_WAIT2 || state == TCP_TIME_WAIT ||
 			  ((state == TCP_FIN_WAIT1 || state == TCP_CLOSING || state == TCP_LAST_ACK) &&
 			   fields->una == fields->write_seq);
 	__u64 beyond = (__u64)client + ended_here;
@@ -95,6 +95,21 @@ static __always_inline void traffic_read_at(struct traffic *traffic, __u64 addre
 	TRAFFIC_FIELDS(&fields, PROBED);
 #undef PROBED
 	traffic_of(traffic, &fields, client, state);
+}
+
+/*
+ * The state that a connection was in before CLOSE, when that change was skipped: the end of what is sent takes one number
+ * beyond the payload. TIME_WAIT: both ends have said that they send no more, and it is not known which was the first.
+ */
+static __always_inline __u8 traffic_last_state(struct tcp_sock *tcp, bool client)
+{
+	bool there = traffic_ended_there(tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags);
+	bool here = tcp->snd_una == tcp->write_seq &&
+		    tcp->bytes_acked > (__u64)client + tcp->bytes_sent - tcp->bytes_retrans;
+
+	if (here)
+		return there ? TCP_TIME_WAIT : TCP_FIN_WAIT2;
+	return there ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
 }
 
 #endif /* KERNTAP_TRAFFIC_H */

@@ -88,7 +88,7 @@ type fileChangeSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	Cookie     uint64
+	Life       uint64
 	SinceNs    uint64
 	AttemptNs  uint64
 	AnsweredNs uint64
@@ -100,12 +100,12 @@ type fileChangeSocketOwner struct {
 		SegmentsIn  uint64
 	}
 	Error       int32
-	Phase       uint32
+	Refused     uint32
 	Role        uint8
 	Own         uint8
 	Attribution uint8
 	Verdict     uint8
-	Refused     uint32
+	Pad         [4]uint8
 }
 
 type fileChangeTally struct {

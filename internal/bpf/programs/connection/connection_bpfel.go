@@ -179,7 +179,7 @@ type connectionSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	Cookie     uint64
+	Life       uint64
 	SinceNs    uint64
 	AttemptNs  uint64
 	AnsweredNs uint64
@@ -191,12 +191,12 @@ type connectionSocketOwner struct {
 		SegmentsIn  uint64
 	}
 	Error       int32
-	Phase       uint32
+	Refused     uint32
 	Role        uint8
 	Own         uint8
 	Attribution uint8
 	Verdict     uint8
-	Refused     uint32
+	Pad         [4]uint8
 }
 
 type connectionTally struct {
