@@ -285,12 +285,21 @@ static __always_inline void connection_last(struct sock *sk, struct socket_owner
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(connection_destroyed, struct sock *sk)
 {
-	struct socket_owner *known = owner_of(sk);
-	enum phase phase = known ? life_phase(known->life) : PHASE_ENDED;
+	__u64 address = (__u64)sk;
+	struct socket_owner *kept = bpf_map_lookup_elem(&owners, &address), *known = kept;
+	enum phase phase;
 
+	if (kept && owner_is_of_another(kept, sk)) {
+		connection_lost_sight(kept, kept->life);
+		known = 0;
+	}
+	if (!known && sockets_have_storage)
+		known = bpf_sk_storage_get(&listeners, sk, 0, 0);
+	phase = known ? life_phase(known->life) : PHASE_ENDED;
 	if (phase != PHASE_ENDED && (known->role || phase == PHASE_FOUND || phase == PHASE_ESTABLISHED))
 		connection_last(sk, known);
-	owner_forget(sk);
+	if (kept)
+		bpf_map_delete_elem(&owners, &address);
 	return 0;
 }
 

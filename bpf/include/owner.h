@@ -179,13 +179,6 @@ static __always_inline void owner_keep_listener(struct sock *sk, struct socket_o
 		*stored = *owner;
 }
 
-static __always_inline void owner_forget(struct sock *sk)
-{
-	__u64 address = (__u64)sk;
-
-	bpf_map_delete_elem(&owners, &address);
-}
-
 /* kerntap's own process in the initial pid namespace, whose traffic nobody asked for */
 const volatile __u32 self_tgid;
 
