@@ -21,17 +21,23 @@
 #include "include/connection_syscall.h"
 #include "include/process.h"
 
-/* Keeps the owner of a socket that begins, which the address may have been kept for before. */
-static __always_inline void owner_keep_instead(struct sock *sk, const struct socket_owner *new)
+/* A socket begins at this address: what was kept of one before it is not about it. */
+static __always_inline void owner_give_way(struct sock *sk)
 {
-	struct socket_owner *known;
+	__u64 address = (__u64)sk;
+	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
+
+	if (known)
+		connection_lost_sight(known, known->life);
+}
+
+static __always_inline void owner_keep_first(struct sock *sk, const struct socket_owner *new)
+{
 	__u64 address = (__u64)sk;
 
 	if (!bpf_map_update_elem(&owners, &address, new, BPF_NOEXIST))
 		return;
-	known = bpf_map_lookup_elem(&owners, &address);
-	if (known)
-		connection_lost_sight(known, known->life);
+	owner_give_way(sk);
 	owner_keep(sk, new);
 }
 
@@ -47,12 +53,13 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 	owner_set_current(&new.owner);
 	new.own = self_tgid && new.owner.pid == self_tgid;
 	if (role == ROLE_SERVER) {
+		owner_give_way(sk);
 		owner_keep_listener(sk, &new);
 		return 0;
 	}
 	new.life = life_of(owner_cookie(sk), PHASE_CONNECTING);
 	new.since_ns = new.attempt_ns = bpf_ktime_get_ns();
-	owner_keep_instead(sk, &new);
+	owner_keep_first(sk, &new);
 	return 0;
 }
 
@@ -81,7 +88,7 @@ static __noinline int connection_copied(struct sock *sk)
 	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER)
 		return 0;
 	connection_inherit(&new, listener);
-	owner_keep(sk, &new);
+	owner_keep_first(sk, &new);
 	return 0;
 }
 

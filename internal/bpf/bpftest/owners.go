@@ -1,6 +1,7 @@
 package bpftest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,8 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// cookieAt is where struct socket_owner of bpf/include/owner.h has the socket's cookie.
-const cookieAt = 72
+// Where struct socket_owner of bpf/include/owner.h has the socket's cookie, and above how many bits.
+const lifeAt, phaseBits = 72, 3
 
 // OwnedSockets returns the cookies of the sockets of which a program of this process keeps the owner. Others on this
 // machine have sockets too.
@@ -28,12 +29,41 @@ func OwnedSockets(t testing.TB) []uint64 {
 	var owner []byte
 	walk := owners.Iterate()
 	for walk.Next(&address, &owner) {
-		cookies = append(cookies, binary.NativeEndian.Uint64(owner[cookieAt:]))
+		cookies = append(cookies, binary.NativeEndian.Uint64(owner[lifeAt:])>>phaseBits)
 	}
 	if err := walk.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) { // sockets came and went meanwhile
 		t.Fatal(err)
 	}
 	return cookies
+}
+
+// LoseSockets makes what a program of this process keeps of a command's sockets speak of sockets that are gone: as if the
+// kernel had skipped every program at their end.
+func LoseSockets(t testing.TB, command string) {
+	t.Helper()
+	owners := ownersMap()
+	if owners == nil {
+		t.Fatal("no program keeps owners")
+	}
+	defer owners.Close()
+	kept := make(map[uint64][]byte)
+	var address uint64
+	var owner []byte
+	for walk := owners.Iterate(); walk.Next(&address, &owner); owner = nil {
+		if bytes.Contains(owner, []byte(command+"\x00")) {
+			kept[address] = owner
+		}
+	}
+	if len(kept) == 0 {
+		t.Fatalf("no socket of %s is known", command)
+	}
+	nowhere := uint64(8) // the first page is never mapped
+	for address, owner := range kept {
+		if err := errors.Join(owners.Put(nowhere, owner), owners.Delete(address)); err != nil {
+			t.Fatal(err)
+		}
+		nowhere += 8
+	}
 }
 
 // ownersMap returns the map in which a program of this process keeps owners, nil where there is none: other tests run

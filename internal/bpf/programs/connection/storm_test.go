@@ -227,12 +227,12 @@ func (c *counter) settle() {
 	}
 }
 
-// Each of two hundred processes, which end at once, connects 250 times. What is kept for a socket goes with it.
+// Each of fifty processes, which end at once, connects a thousand times. What is kept for a socket goes with it.
 func TestShortLivedProcessesLeaveNothingInTheMaps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fifty thousand connections take seconds, on an emulated machine minutes")
 	}
-	const processes, each = 200, 250
+	const processes, each = 50, 1000
 	ns := bpftest.NewNamespace(t)
 	c := startCounter(t, func(*bpf.Session) {})
 	listening := ns.StartHelper(t, "kt-sink", "sink", "127.0.0.1:0").Line(t)
