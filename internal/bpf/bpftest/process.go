@@ -110,6 +110,15 @@ func (p *Process) Send(t testing.TB, line string) {
 // CloseInput closes the process's standard input, which says to it that it is to end.
 func (p *Process) CloseInput() { p.stdin.Close() }
 
+// Kill kills the process and waits until it is gone.
+func (p *Process) Kill(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatalf("kill %s: %v", p.cmd.Path, err)
+	}
+	p.cmd.Wait()
+}
+
 // End closes the process's standard input and waits until it has ended.
 func (p *Process) End(t testing.TB) {
 	t.Helper()

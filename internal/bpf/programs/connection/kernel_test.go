@@ -21,7 +21,8 @@ import (
 func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold,
 		"share": share, "talk": talk, "idle": idle,
-		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne})
+		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne,
+		"dial": dial, "resetter": resetter})
 	goleak.VerifyTestMain(m)
 }
 

@@ -16,3 +16,9 @@ func startBySyscalls(t *testing.T) *bpftest.Recorder {
 	t.Cleanup(func() { session.Close() })
 	return bpftest.Start(t, connection.NewWithoutFunctions(bpf.NewInMemoryStorage(), bpf.WithSession(session)))
 }
+
+// startWithoutFunctions starts the program as it is where it cannot attach to functions.
+func startWithoutFunctions(t *testing.T) *bpftest.Recorder {
+	t.Helper()
+	return bpftest.Start(t, connection.NewWithoutFunctions(bpf.NewInMemoryStorage()))
+}
