@@ -25,6 +25,18 @@ func CgroupRoots(t testing.TB) []string {
 	return roots
 }
 
+// UnifiedCgroups returns where cgroups can be made that programs can be attached to.
+func UnifiedCgroups(t testing.TB) string {
+	t.Helper()
+	for _, root := range CgroupRoots(t) {
+		if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); err == nil {
+			return root
+		}
+	}
+	missing(t, "needs the unified hierarchy of cgroups")
+	return ""
+}
+
 // Cgroup makes a cgroup of this path below a root, with its parents, and moves a process there. It is removed after the
 // test, when the process has ended.
 func Cgroup(t testing.TB, root, path string, pid uint32) {

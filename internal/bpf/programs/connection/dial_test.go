@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dial connects args[2] sockets at once to the address args[1] in the way args[0], and says what each was told: the
-// number of an error, 0 for none.
+// dial waits for a line, connects args[2] sockets at once to the address args[1] in the way args[0], and says what each was
+// told: the number of an error, 0 for none.
 //
 //	blocking      waits in connect
 //	nonblocking   asks connect, waits until the socket can be written to, and asks connect again
@@ -25,6 +25,7 @@ import (
 //	reset         like blocking, and then reads
 //	cancel        asks connect once and closes
 //	hang          waits in connect, and says so once all of them do
+//	bound         binds to the port of another connection to the same peer
 func dial(args []string, stdin io.Reader, stdout io.Writer) error {
 	way := args[0]
 	to, err := netip.ParseAddrPort(args[1])
@@ -33,6 +34,10 @@ func dial(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	n, err := strconv.Atoi(args[2])
 	if err != nil {
+		return err
+	}
+	var now string
+	if _, err := fmt.Fscanln(stdin, &now); err != nil {
 		return err
 	}
 	told := make([]error, n)
@@ -86,6 +91,13 @@ func dialOne(way string, to netip.AddrPort) error {
 	if way == "io_uring" {
 		return dialByRing(fd, to)
 	}
+	if way == "bound" {
+		other, err := occupy(fd, to)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(other)
+	}
 	err = unix.Connect(fd, address)
 	switch {
 	case way == "nonblocking" && err == unix.EINPROGRESS:
@@ -94,6 +106,29 @@ func dialOne(way string, to netip.AddrPort) error {
 		_, err = unix.Read(fd, make([]byte, 1))
 	}
 	return err
+}
+
+// occupy connects another socket to the address and binds fd to where that one is.
+func occupy(fd int, to netip.AddrPort) (other int, err error) {
+	family, address := sockaddr(to)
+	_, local := sockaddr(netip.AddrPortFrom(to.Addr(), 0))
+	if other, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP); err != nil {
+		return -1, fmt.Errorf("make a socket: %v", err)
+	}
+	for _, step := range []func() error{
+		func() error { return unix.SetsockoptInt(other, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) },
+		func() error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) },
+		func() error { return unix.Bind(other, local) },
+		func() error { return unix.Connect(other, address) },
+		func() (err error) { local, err = unix.Getsockname(other); return err },
+		func() error { return unix.Bind(fd, local) },
+	} {
+		if err := step(); err != nil {
+			unix.Close(other)
+			return -1, fmt.Errorf("occupy a port: %v", err)
+		}
+	}
+	return other, nil
 }
 
 // askAgain asks for the answer to a connect that goes on. What an ICMP error leaves in the socket's error queue ends the

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
@@ -23,6 +27,15 @@ type cause struct {
 	told    syscall.Errno // what the caller was told, where that is another
 	failed  bool
 	instant bool // fails before anything is sent
+	beside  bool // each failure takes another connection, which is opened
+}
+
+// server is the server that a cause needs.
+func (c *cause) server() string {
+	if c.name == "reset" {
+		return "resetter"
+	}
+	return "sink"
 }
 
 // waits are the ways to connect that wait for the answer, one after the other.
@@ -42,6 +55,7 @@ func causes() []cause {
 		{name: "icmp-net", v4: "127.0.0.1:87", v6: "[::1]:87", ways: waits(), errno: syscall.ENETUNREACH, failed: true},
 		{name: "no-route", v4: "192.0.2.1:80", v6: "[2001:db8::1]:80", ways: waits("mptcp", "io_uring"),
 			errno: syscall.ENETUNREACH, failed: true, instant: true},
+		{name: "bound", v4: "127.0.0.1:0", v6: "[::1]:0", ways: []string{"bound"}, errno: syscall.EADDRNOTAVAIL, failed: true, beside: true},
 		{name: "unreachable", v4: "192.0.2.2:80", v6: "[2001:db8::2]:80", ways: waits(),
 			errno: syscall.EHOSTUNREACH, failed: true, instant: true},
 		{name: "prohibited", v4: "192.0.2.3:80", v6: "[2001:db8::3]:80", ways: waits(),
@@ -87,7 +101,7 @@ func attempts(all []cause, servers map[string]netip.AddrPort) []*attempt {
 		for _, family := range []string{"4", "6", "m"} {
 			address := netip.MustParseAddrPort(map[string]string{"4": c.v4, "6": c.v6, "m": c.v4}[family])
 			if address.Port() == 0 {
-				address = servers[c.name+map[string]string{"4": "4", "6": "6", "m": "4"}[family]]
+				address = servers[c.server()+map[string]string{"4": "4", "6": "6", "m": "4"}[family]]
 			}
 			if family == "m" {
 				address = netip.AddrPortFrom(netip.AddrFrom16(address.Addr().As16()), address.Port())
@@ -123,6 +137,9 @@ func (a *attempt) check(t *testing.T, recorder *bpftest.Recorder, n int, seen bo
 	case a.failed && a.instant && !seen:
 	case a.failed:
 		want[fmt.Sprintf("failed %d", int(a.errno))] = n
+		if a.beside {
+			want["opened 0"], want["closed 0"] = n, n
+		}
 	default:
 		want["opened 0"], want[fmt.Sprintf("closed %d", int(a.errno))] = n, n
 	}
@@ -165,50 +182,127 @@ func without(all []*attempt, way string) []*attempt {
 
 // Every outcome of a connect, over every family and in every way, is recorded and counted as often as it happened.
 func TestEveryConnectHasItsOneOutcome(t *testing.T) {
-	bpftest.Require(t)
-	ways := waysToSeeInstantConnects(t)
-	ways["by states alone"] = startWithoutFunctions
-	for way, begin := range ways {
+	for way, begin := range waysToSeeOutcomes(t) {
 		t.Run(way, func(t *testing.T) {
 			ns := arrange(t)
-			servers := make(map[string]netip.AddrPort)
-			for name, helper := range map[string]string{"opened": "sink", "reset": "resetter"} {
-				for family, address := range map[string]string{"4": "127.0.0.1:0", "6": "[::1]:0"} {
-					servers[name+family] = netip.MustParseAddrPort(ns.StartHelper(t, "kt-"+helper+family, helper, address).Line(t))
-				}
-			}
-			recorder := begin(t)
-			n := 5
-			if testing.Short() {
-				n = 2
-			}
-			all := attempts(causes(), servers)
+			all := attempts(causes(), serve(t, ns))
 			if reason := ringsForbidden(t); reason != "" {
 				t.Log("without io_uring: ", reason)
 				all = without(all, "io_uring")
 			}
-			for _, a := range all {
-				a.process = ns.StartHelper(t, a.command, "dial", a.way, a.address.String(), fmt.Sprint(n))
-				if a.way == "hang" { // until it is killed, which is to come before the answer
-					a.process.Line(t)
-					a.process.Kill(t)
-				}
-			}
-			for _, a := range all {
-				if a.way != "hang" {
-					a.run(t, n)
-				}
-			}
-			for _, a := range all {
-				if !a.failed {
-					awaitClosed(recorder, a.command, n)
-				}
-			}
-			recorder.Stop(t)
-			for _, a := range all {
-				a.check(t, recorder, n, way == "by functions" || way == "by system calls" && a.way != "io_uring")
-			}
+			try(t, way, begin, ns, all, func(*bpftest.Process) {})
 		})
+	}
+}
+
+// Where the only port is taken a connect fails.
+func TestConnectsWithoutAPortHaveTheirOneOutcome(t *testing.T) {
+	for way, begin := range waysToSeeOutcomes(t) {
+		t.Run(way, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			servers := serve(t, ns)
+			ns.Run(t, "sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=40000 40000")
+			for _, family := range []string{"4", "6"} {
+				holder := ns.StartHelper(t, "kt-holder", "hold")
+				holder.Send(t, servers["sink"+family].String())
+				holder.Line(t)
+			}
+			all := attempts([]cause{{name: "exhausted", v4: "127.0.0.1:0", v6: "[::1]:0", ways: waits("mptcp"),
+				errno: syscall.EADDRNOTAVAIL, failed: true}}, servers)
+			try(t, way, begin, ns, all, func(*bpftest.Process) {})
+		})
+	}
+}
+
+// What a cgroup's program forbids is not sent.
+func TestForbiddenConnectsHaveTheirOneOutcome(t *testing.T) {
+	for way, begin := range waysToSeeOutcomes(t) {
+		t.Run(way, func(t *testing.T) {
+			root := bpftest.UnifiedCgroups(t)
+			const group = "kerntap-forbidden"
+			all := attempts([]cause{{name: "forbidden", v4: "127.0.0.1:1", v6: "[::1]:1", ways: waits("mptcp"),
+				errno: syscall.EPERM, failed: true, instant: true}}, nil)
+			forbidden := false
+			try(t, way, begin, bpftest.NewNamespace(t), all, func(p *bpftest.Process) {
+				bpftest.Cgroup(t, root, group, p.PID)
+				if !forbidden {
+					forbidConnects(t, filepath.Join(root, group))
+				}
+				forbidden = true
+			})
+		})
+	}
+}
+
+// forbidConnects forbids the processes of a cgroup to connect.
+func forbidConnects(t *testing.T, cgroup string) {
+	t.Helper()
+	for _, kind := range []ebpf.AttachType{ebpf.AttachCGroupInet4Connect, ebpf.AttachCGroupInet6Connect} {
+		program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.CGroupSockAddr, AttachType: kind, License: "GPL",
+			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer program.Close()
+		attached, err := link.AttachCgroup(link.CgroupOptions{Path: cgroup, Attach: kind, Program: program})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { attached.Close() })
+	}
+}
+
+// waysToSeeOutcomes are the ways in which this kernel shows outcomes.
+func waysToSeeOutcomes(t *testing.T) map[string]func(*testing.T) *bpftest.Recorder {
+	t.Helper()
+	ways := waysToSeeInstantConnects(t)
+	ways["by states alone"] = startWithoutFunctions
+	return ways
+}
+
+// serve starts servers in a namespace, by their helpers and families.
+func serve(t *testing.T, ns *bpftest.Namespace) map[string]netip.AddrPort {
+	t.Helper()
+	servers := make(map[string]netip.AddrPort)
+	for _, helper := range []string{"sink", "resetter"} {
+		for family, address := range map[string]string{"4": "127.0.0.1:0", "6": "[::1]:0"} {
+			servers[helper+family] = netip.MustParseAddrPort(ns.StartHelper(t, "kt-"+helper+family, helper, address).Line(t))
+		}
+	}
+	return servers
+}
+
+// try has every attempt made a few times and checks what is seen of it. prepare is given each process before it connects.
+func try(t *testing.T, way string, begin func(*testing.T) *bpftest.Recorder, ns *bpftest.Namespace, all []*attempt,
+	prepare func(*bpftest.Process)) {
+	t.Helper()
+	recorder := begin(t)
+	n := 5
+	if testing.Short() {
+		n = 2
+	}
+	for _, a := range all {
+		a.process = ns.StartHelper(t, a.command, "dial", a.way, a.address.String(), fmt.Sprint(n))
+		prepare(a.process)
+		a.process.Send(t, "now")
+		if a.way == "hang" { // until it is killed, which is to come before the answer
+			a.process.Line(t)
+			a.process.Kill(t)
+		}
+	}
+	for _, a := range all {
+		if a.way != "hang" {
+			a.run(t, n)
+		}
+	}
+	for _, a := range all {
+		if !a.failed || a.beside {
+			awaitClosed(recorder, a.command, n)
+		}
+	}
+	recorder.Stop(t)
+	for _, a := range all {
+		a.check(t, recorder, n, way == "by functions" || way == "by system calls" && a.way != "io_uring")
 	}
 }
 
