@@ -61,6 +61,14 @@ func (r *Recorder) Stop(t testing.TB) {
 	<-r.ended
 }
 
+// Missed returns how many runs of the program the kernel has skipped.
+func (r *Recorder) Missed() uint64 {
+	if told, ok := r.program.(bpf.Reporter); ok {
+		return told.Status().Stats.Missed
+	}
+	return 0
+}
+
 // Events returns what was recorded so far, in order.
 func (r *Recorder) Events() []bpf.BPFEvent {
 	r.mu.Lock()

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dial waits for a line, connects args[2] sockets at once to the address args[1] in the way args[0], and says what each was
-// told: the number of an error, 0 for none.
+// dial waits for a line, connects args[2] sockets at once to the address args[1] in the way args[0], says that it has begun,
+// and then what each was told: the number of an error, 0 for none. Where args[3] is serial one begins after the other.
 //
 //	blocking      waits in connect
 //	nonblocking   asks connect, waits until the socket can be written to, and asks connect again
@@ -24,7 +24,7 @@ import (
 //	io_uring      has io_uring connect
 //	reset         like blocking, and then reads
 //	cancel        asks connect once and closes
-//	hang          waits in connect, and says so once all of them do
+//	hang          waits in connect; it has begun when all of them do
 //	bound         binds to the port of another connection to the same peer
 func dial(args []string, stdin io.Reader, stdout io.Writer) error {
 	way := args[0]
@@ -43,14 +43,24 @@ func dial(args []string, stdin io.Reader, stdout io.Writer) error {
 	told := make([]error, n)
 	var dialing sync.WaitGroup
 	for i := range n {
-		dialing.Go(func() { told[i] = dialOne(way, to) })
+		answered := make(chan struct{})
+		dialing.Go(func() {
+			defer close(answered)
+			told[i] = dialOne(way, to)
+		})
+		if args[3] == "serial" {
+			select {
+			case <-answered:
+			case <-time.After(50 * time.Millisecond): // it waits for an answer
+			}
+		}
 	}
 	if way == "hang" {
 		if err := awaitConnecting(to, n); err != nil {
 			return err
 		}
-		fmt.Fprintln(stdout, "connecting")
 	}
+	fmt.Fprintln(stdout, "begun")
 	dialing.Wait()
 	for _, err := range told {
 		var errno unix.Errno

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -66,7 +67,7 @@ func causes() []cause {
 }
 
 // arrange makes a namespace in which the causes have their effects.
-func arrange(t *testing.T) *bpftest.Namespace {
+func arrange(t *testing.T) scene {
 	t.Helper()
 	ns := bpftest.NewNamespace(t)
 	ns.Firewall(t, `add table inet t; add chain inet t in { type filter hook input priority 0; };
@@ -80,7 +81,7 @@ func arrange(t *testing.T) *bpftest.Namespace {
 		ns.Run(t, "ip", "route", "add", kind, fmt.Sprintf("192.0.2.%d", last))
 		ns.Run(t, "ip", "-6", "route", "add", kind, fmt.Sprintf("2001:db8::%d", last))
 	}
-	return ns
+	return scene{ns: ns, servers: serve(t, ns)}
 }
 
 // attempt is a cause over one family, in one way, by a process of its own.
@@ -115,9 +116,22 @@ func attempts(all []cause, servers map[string]netip.AddrPort) []*attempt {
 	return found
 }
 
-// run makes n connects and checks what the process was told of each.
+// begin has the process connect, and returns once all connects have begun.
+func (a *attempt) begin(t *testing.T) {
+	t.Helper()
+	a.process.Send(t, "now")
+	a.process.Line(t)
+	if a.way == "hang" {
+		a.process.Kill(t) // before the answer comes
+	}
+}
+
+// run checks what the process was told of each of n connects.
 func (a *attempt) run(t *testing.T, n int) {
 	t.Helper()
+	if a.way == "hang" { // it was killed
+		return
+	}
 	want := a.errno
 	if a.told != 0 {
 		want = a.told
@@ -129,44 +143,45 @@ func (a *attempt) run(t *testing.T, n int) {
 	}
 }
 
-// check compares what was recorded and what was counted of an attempt with what happened n times.
-func (a *attempt) check(t *testing.T, recorder *bpftest.Recorder, n int, seen bool) {
-	t.Helper()
-	want := map[string]int{}
-	switch {
-	case a.failed && a.instant && !seen:
-	case a.failed:
-		want[fmt.Sprintf("failed %d", int(a.errno))] = n
-		if a.beside {
-			want["opened 0"], want["closed 0"] = n, n
-		}
-	default:
-		want["opened 0"], want[fmt.Sprintf("closed %d", int(a.errno))] = n, n
-	}
+// check returns how what was recorded and what was counted of an attempt differ from what happened n times.
+func (a *attempt) check(recorder *bpftest.Recorder, n int, seen bool) (wrong []string) {
 	records, tallies := map[string]int{}, map[string]int{}
 	for _, e := range bpftest.Find(recorder, func(e *connection.Event) bool { return e.Command == a.command }) {
 		records[fmt.Sprintf("%s %d", e.Outcome, int(e.Errno))]++
 		peer := netip.AddrPortFrom(a.address.Addr().Unmap(), a.address.Port())
-		if e.PID != a.process.PID || e.Role != connection.RoleClient || e.Peer != peer || e.Executable != a.command {
-			t.Errorf("%s: %s by %s[%d] as %s to %s, want %s[%d] as client to %s", a, e.Outcome, e.Executable, e.PID, e.Role, e.Peer,
-				a.command, a.process.PID, peer)
-		}
-		if e.Duration <= 0 && !a.instant {
-			t.Errorf("%s: %s after %s", a, e.Outcome, e.Duration)
+		if e.PID != a.process.PID || e.Role != connection.RoleClient || e.Peer != peer || e.Executable != a.command ||
+			e.Duration <= 0 && !a.instant {
+			wrong = append(wrong, fmt.Sprintf("%s: %s by %s[%d] as %s to %s after %s, want %s[%d] as client to %s", a, e.Outcome,
+				e.Executable, e.PID, e.Role, e.Peer, e.Duration, a.command, a.process.PID, peer))
 		}
 	}
 	for _, tally := range bpftest.Find(recorder, func(e *connection.Tally) bool { return e.Command == a.command && e.N > 0 }) {
 		tallies[fmt.Sprintf("%s %d", tally.Outcome, int(tally.Errno))] += int(tally.N)
 		if tally.Role != connection.RoleClient || tally.IPv6 != (a.family == "6") || tally.UDP {
-			t.Errorf("%s: counted as %+v", a, tally)
+			wrong = append(wrong, fmt.Sprintf("%s: counted as %+v", a, tally))
 		}
 	}
-	if got := fmt.Sprint(records); got != fmt.Sprint(want) {
-		t.Errorf("%s: %s are recorded, want %v", a, got, want)
+	want := fmt.Sprint(a.want(n, seen))
+	for what, got := range map[string]string{"recorded": fmt.Sprint(records), "counted": fmt.Sprint(tallies)} {
+		if got != want {
+			wrong = append(wrong, fmt.Sprintf("%s: %s are %s, want %s", a, got, what, want))
+		}
 	}
-	if got := fmt.Sprint(tallies); got != fmt.Sprint(want) {
-		t.Errorf("%s: %s are counted, want %v", a, got, want)
+	return wrong
+}
+
+// want is how often each outcome is to be found, by outcome and errno.
+func (a *attempt) want(n int, seen bool) map[string]int {
+	opened, closed, failed := "opened 0", fmt.Sprintf("closed %d", int(a.errno)), fmt.Sprintf("failed %d", int(a.errno))
+	switch {
+	case a.failed && a.instant && !seen:
+		return map[string]int{}
+	case a.beside:
+		return map[string]int{failed: n, opened: n, "closed 0": n}
+	case a.failed:
+		return map[string]int{failed: n}
 	}
+	return map[string]int{opened: n, closed: n}
 }
 
 // without leaves out a way that this kernel lacks.
@@ -182,56 +197,39 @@ func without(all []*attempt, way string) []*attempt {
 
 // Every outcome of a connect, over every family and in every way, is recorded and counted as often as it happened.
 func TestEveryConnectHasItsOneOutcome(t *testing.T) {
-	for way, begin := range waysToSeeOutcomes(t) {
-		t.Run(way, func(t *testing.T) {
-			ns := arrange(t)
-			all := attempts(causes(), serve(t, ns))
-			if reason := ringsForbidden(t); reason != "" {
-				t.Log("without io_uring: ", reason)
-				all = without(all, "io_uring")
-			}
-			try(t, way, begin, ns, all, func(*bpftest.Process) {})
-		})
-	}
+	tryInEveryWay(t, causes(), arrange)
 }
 
 // Where the only port is taken a connect fails.
 func TestConnectsWithoutAPortHaveTheirOneOutcome(t *testing.T) {
-	for way, begin := range waysToSeeOutcomes(t) {
-		t.Run(way, func(t *testing.T) {
-			ns := bpftest.NewNamespace(t)
-			servers := serve(t, ns)
-			ns.Run(t, "sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=40000 40000")
-			for _, family := range []string{"4", "6"} {
-				holder := ns.StartHelper(t, "kt-holder", "hold")
-				holder.Send(t, servers["sink"+family].String())
-				holder.Line(t)
-			}
-			all := attempts([]cause{{name: "exhausted", v4: "127.0.0.1:0", v6: "[::1]:0", ways: waits("mptcp"),
-				errno: syscall.EADDRNOTAVAIL, failed: true}}, servers)
-			try(t, way, begin, ns, all, func(*bpftest.Process) {})
-		})
-	}
+	exhausted := cause{name: "exhausted", v4: "127.0.0.1:0", v6: "[::1]:0", ways: waits("mptcp"),
+		errno: syscall.EADDRNOTAVAIL, failed: true}
+	tryInEveryWay(t, []cause{exhausted}, func(t *testing.T) scene {
+		ns := bpftest.NewNamespace(t)
+		servers := serve(t, ns)
+		ns.Run(t, "sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=40000 40000")
+		for _, family := range []string{"4", "6"} {
+			holder := ns.StartHelper(t, "kt-holder", "hold")
+			holder.Send(t, servers["sink"+family].String())
+			holder.Line(t)
+		}
+		return scene{ns: ns, servers: servers}
+	})
 }
 
 // What a cgroup's program forbids is not sent.
 func TestForbiddenConnectsHaveTheirOneOutcome(t *testing.T) {
-	for way, begin := range waysToSeeOutcomes(t) {
-		t.Run(way, func(t *testing.T) {
-			root := bpftest.UnifiedCgroups(t)
-			const group = "kerntap-forbidden"
-			all := attempts([]cause{{name: "forbidden", v4: "127.0.0.1:1", v6: "[::1]:1", ways: waits("mptcp"),
-				errno: syscall.EPERM, failed: true, instant: true}}, nil)
-			forbidden := false
-			try(t, way, begin, bpftest.NewNamespace(t), all, func(p *bpftest.Process) {
-				bpftest.Cgroup(t, root, group, p.PID)
-				if !forbidden {
-					forbidConnects(t, filepath.Join(root, group))
-				}
-				forbidden = true
-			})
-		})
-	}
+	forbidden := cause{name: "forbidden", v4: "127.0.0.1:1", v6: "[::1]:1", ways: waits("mptcp"),
+		errno: syscall.EPERM, failed: true, instant: true}
+	tryInEveryWay(t, []cause{forbidden}, func(t *testing.T) scene {
+		root := bpftest.UnifiedCgroups(t)
+		const group = "kerntap-forbidden"
+		var once sync.Once
+		return scene{ns: bpftest.NewNamespace(t), prepare: func(p *bpftest.Process) {
+			bpftest.Cgroup(t, root, group, p.PID)
+			once.Do(func() { forbidConnects(t, filepath.Join(root, group)) })
+		}}
+	})
 }
 
 // forbidConnects forbids the processes of a cgroup to connect.
@@ -252,12 +250,35 @@ func forbidConnects(t *testing.T, cgroup string) {
 	}
 }
 
-// waysToSeeOutcomes are the ways in which this kernel shows outcomes.
-func waysToSeeOutcomes(t *testing.T) map[string]func(*testing.T) *bpftest.Recorder {
+// scene is where connects are tried.
+type scene struct {
+	ns      *bpftest.Namespace
+	servers map[string]netip.AddrPort
+	prepare func(*bpftest.Process) // is given each process before it connects; may be nil
+}
+
+// tryInEveryWay tries causes in each way in which this kernel shows outcomes. Where the kernel skips runs of the program
+// because tasks interrupt it, one connect is made after the other.
+func tryInEveryWay(t *testing.T, all []cause, arrange func(*testing.T) scene) {
 	t.Helper()
 	ways := waysToSeeInstantConnects(t)
 	ways["by states alone"] = startWithoutFunctions
-	return ways
+	for way, begin := range ways {
+		t.Run(way, func(t *testing.T) {
+			for _, serial := range []bool{testing.Short(), true, true} {
+				recorder := begin(t)
+				wrong := try(t, way, recorder, arrange(t), all, serial)
+				if len(wrong) == 0 {
+					return
+				}
+				if recorder.Missed() == 0 {
+					t.Fatal(strings.Join(wrong, "\n"))
+				}
+				t.Logf("%d runs of the program were skipped\n%s", recorder.Missed(), strings.Join(wrong, "\n"))
+			}
+			t.Error("in none of several turns every connect had its one outcome")
+		})
+	}
 }
 
 // serve starts servers in a namespace, by their helpers and families.
@@ -272,28 +293,32 @@ func serve(t *testing.T, ns *bpftest.Namespace) map[string]netip.AddrPort {
 	return servers
 }
 
-// try has every attempt made a few times and checks what is seen of it. prepare is given each process before it connects.
-func try(t *testing.T, way string, begin func(*testing.T) *bpftest.Recorder, ns *bpftest.Namespace, all []*attempt,
-	prepare func(*bpftest.Process)) {
+// try has every attempt made a few times and returns what is wrong with what is seen of them.
+func try(t *testing.T, way string, recorder *bpftest.Recorder, where scene, causes []cause, serial bool) (wrong []string) {
 	t.Helper()
-	recorder := begin(t)
-	n := 5
+	n, how := 5, "parallel"
 	if testing.Short() {
 		n = 2
 	}
-	for _, a := range all {
-		a.process = ns.StartHelper(t, a.command, "dial", a.way, a.address.String(), fmt.Sprint(n))
-		prepare(a.process)
-		a.process.Send(t, "now")
-		if a.way == "hang" { // until it is killed, which is to come before the answer
-			a.process.Line(t)
-			a.process.Kill(t)
+	if serial {
+		how = "serial"
+	}
+	all := attempts(causes, where.servers)
+	for lacking, reason := range map[string]string{"io_uring": ringsForbidden(t), "mptcp": mptcpLacking()} {
+		if reason != "" {
+			t.Logf("without %s: %s", lacking, reason)
+			all = without(all, lacking)
 		}
 	}
 	for _, a := range all {
-		if a.way != "hang" {
-			a.run(t, n)
+		a.process = where.ns.StartHelper(t, a.command, "dial", a.way, a.address.String(), fmt.Sprint(n), how)
+		if where.prepare != nil {
+			where.prepare(a.process)
 		}
+		a.begin(t)
+	}
+	for _, a := range all {
+		a.run(t, n)
 	}
 	for _, a := range all {
 		if !a.failed || a.beside {
@@ -302,8 +327,9 @@ func try(t *testing.T, way string, begin func(*testing.T) *bpftest.Recorder, ns 
 	}
 	recorder.Stop(t)
 	for _, a := range all {
-		a.check(t, recorder, n, way == "by functions" || way == "by system calls" && a.way != "io_uring")
+		wrong = append(wrong, a.check(recorder, n, way == "by functions" || way == "by system calls" && a.way != "io_uring")...)
 	}
+	return wrong
 }
 
 // awaitClosed waits until so many connections of a command are closed.
@@ -324,5 +350,15 @@ func ringsForbidden(t *testing.T) string {
 		return err.Error()
 	}
 	unix.Close(ring)
+	return ""
+}
+
+// mptcpLacking says why MPTCP cannot be used here, "" if it can.
+func mptcpLacking() string {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
+	if err != nil {
+		return err.Error()
+	}
+	unix.Close(fd)
 	return ""
 }
