@@ -110,6 +110,14 @@ func (p *Process) Send(t testing.TB, line string) {
 // CloseInput closes the process's standard input, which says to it that it is to end.
 func (p *Process) CloseInput() { p.stdin.Close() }
 
+// Wait waits until the process has ended by itself.
+func (p *Process) Wait(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Wait(); err != nil {
+		t.Fatalf("%s: %v", p.cmd.Path, err)
+	}
+}
+
 // Kill kills the process and waits until it is gone.
 func (p *Process) Kill(t testing.TB) {
 	t.Helper()

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold,
 		"share": share, "talk": talk, "idle": idle,
 		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne,
-		"dial": dial, "resetter": resetter})
+		"dial": dial, "resetter": resetter, "daemon": daemon, "give": give, "take": take, "threads": threads,
+		"acceptAndKeep": acceptAndKeep})
 	goleak.VerifyTestMain(m)
 }
 

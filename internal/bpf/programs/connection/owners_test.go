@@ -1,0 +1,305 @@
+package connection_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+	"github.com/kerntap/kerntap/internal/kernel"
+)
+
+// heir starts a copy of this helper as the command name, with files at 3, 4, …, that is the helper args[0].
+func heir(name string, files []*os.File, args ...string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(filepath.Dir(self), name)
+	if err := os.Link(self, path); err != nil && !os.IsExist(err) {
+		return nil, err
+	}
+	cmd := exec.Command(path, args[1:]...)
+	cmd.Env = append(os.Environ(), bpftest.AsHelper(args[0]))
+	cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = files, os.Stdout, os.Stderr
+	return cmd, cmd.Start()
+}
+
+// listening returns a listener without MPTCP, and a copy of its file.
+func listening() (net.Listener, *os.File, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return nil, nil, err
+	}
+	if err := unix.Listen(fd, 100); err != nil {
+		return nil, nil, err
+	}
+	file := os.NewFile(uintptr(fd), "listener")
+	listener, err := net.FileListener(file)
+	return listener, file, err
+}
+
+// daemon listens, leaves the listener to args[0] heirs of the name args[1], says the address and who they are, and ends:
+// an activated service has one, a daemon that forks when it listens too, a pre-forked server several.
+func daemon(args []string, _ io.Reader, stdout io.Writer) error {
+	var n int
+	fmt.Sscan(args[0], &n)
+	listener, file, err := listening()
+	if err != nil {
+		return err
+	}
+	line := []any{listener.Addr()}
+	for range n {
+		cmd, err := heir(args[1], []*os.File{file}, "acceptOne")
+		if err != nil {
+			return err
+		}
+		line = append(line, cmd.Process.Pid)
+	}
+	fmt.Fprintln(stdout, line...)
+	return nil
+}
+
+// A connection that came to a listener whose maker has ended is its acceptor's where that can be seen, and else nobody's in
+// particular but of who made the listener: never another process's.
+func TestListenersOutliveWhoMadeThem(t *testing.T) {
+	for name, heirs := range map[string]string{"activated or forked": "1", "pre-forked": "3"} {
+		t.Run(name, func(t *testing.T) {
+			ns := bpftest.NewNamespace(t)
+			recorder := start(t)
+			maker := ns.StartHelper(t, "kt-maker", "daemon", heirs, "kt-heir")
+			fields := strings.Fields(maker.Line(t))
+			address, pids := fields[0], fields[1:]
+			t.Cleanup(func() { killAll(t, pids) })
+			maker.Wait(t)
+			const calls = 6
+			for range calls {
+				ns.StartHelper(t, "kt-caller", "burst", address, "1", "fin").Line(t)
+			}
+			closed := bpftest.AwaitN(recorder, calls, patience, is(ns, connection.RoleServer, connection.OutcomeClosed))
+			opened := bpftest.AwaitN(recorder, calls, patience, is(ns, connection.RoleServer, connection.OutcomeOpened))
+			if len(opened) != calls || len(closed) != calls {
+				t.Errorf("%d opened and %d closed, want %d", len(opened), len(closed), calls)
+			}
+			for _, e := range append(opened, closed...) {
+				own := e.Command == "kt-maker" && e.PID == maker.PID && e.Attribution == connection.ByListener
+				if acceptorsAreSeen(t) {
+					own = e.Command == "kt-heir" && strings.Contains(" "+strings.Join(pids, " ")+" ", fmt.Sprintf(" %d ", e.PID)) &&
+						e.Attribution == connection.ByAccept
+				}
+				if !own {
+					t.Errorf("%s is given to %s[%d] (%v), made by %d, accepted by one of %v", e.Outcome, e.Command, e.PID,
+						e.Attribution, maker.PID, pids)
+				}
+			}
+		})
+	}
+}
+
+func acceptorsAreSeen(t *testing.T) bool {
+	t.Helper()
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kernel.Acceptors.Lost(types) == nil
+}
+
+func killAll(t *testing.T, pids []string) {
+	t.Helper()
+	for _, text := range pids {
+		var pid int
+		if _, err := fmt.Sscan(text, &pid); err != nil {
+			t.Error(err)
+			continue
+		}
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			t.Errorf("kill %d: %v", pid, err)
+		}
+	}
+}
+
+// give connects to the address in args, passes the connection to a process of another name over a Unix socket, closes its
+// own end and says who that is; that process closes the connection when this one's input ends.
+func give(args []string, stdin io.Reader, stdout io.Writer) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	cmd, err := heir("kt-taker", []*os.File{os.NewFile(uintptr(pair[1]), "pair")}, "take")
+	if err != nil {
+		return err
+	}
+	conn, err := net.Dial("tcp", args[0])
+	if err != nil {
+		return err
+	}
+	file, err := conn.(*net.TCPConn).File()
+	if err != nil {
+		return err
+	}
+	if err := unix.Sendmsg(pair[0], []byte{1}, unix.UnixRights(int(file.Fd())), nil, 0); err != nil {
+		return err
+	}
+	if _, err := unix.Read(pair[0], make([]byte, 1)); err != nil { // it has it
+		return err
+	}
+	file.Close()
+	conn.Close()
+	fmt.Fprintln(stdout, cmd.Process.Pid)
+	io.Copy(io.Discard, stdin)
+	unix.Close(pair[0])
+	return cmd.Wait()
+}
+
+// take takes a file from the Unix socket at 3, says so there, and closes it when the other end is closed.
+func take([]string, io.Reader, io.Writer) error {
+	message, control := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(3, message, control, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	parsed, err := unix.ParseSocketControlMessage(control[:n])
+	if err != nil {
+		return err
+	}
+	files, err := unix.ParseUnixRights(&parsed[0])
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(3, message); err != nil {
+		return err
+	}
+	if _, err := unix.Read(3, message); err != nil {
+		return err
+	}
+	return unix.Close(files[0])
+}
+
+// A connection stays with the process that made it, whoever has it and ends it.
+func TestAConnectionThatIsPassedOnStaysItsMakers(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	address := ns.StartHelper(t, "kt-sink", "sink", "127.0.0.1:0").Line(t)
+	giver := ns.StartHelper(t, "kt-giver", "give", address)
+	giver.Line(t)
+	if early := bpftest.Find(recorder, is(ns, connection.RoleClient, connection.OutcomeClosed)); len(early) != 0 {
+		t.Errorf("it has ended although another process has it: %v", early[0])
+	}
+	giver.End(t)
+	for _, outcome := range []connection.Outcome{connection.OutcomeOpened, connection.OutcomeClosed} {
+		e := bpftest.Await(t, recorder, outcome.String(), is(ns, connection.RoleClient, outcome))
+		if e.PID != giver.PID || e.Command != "kt-giver" {
+			t.Errorf("%s is given to %s[%d], want kt-giver[%d]", outcome, e.Command, e.PID, giver.PID)
+		}
+	}
+}
+
+// threads connects to the addresses that it reads on threads that have names of their own.
+func threads(_ []string, stdin io.Reader, stdout io.Writer) error {
+	lines := bufio.NewScanner(stdin)
+	for n := 0; lines.Scan(); n++ {
+		fmt.Fprintln(stdout, onAThread(func() error {
+			if err := os.WriteFile("/proc/thread-self/comm", fmt.Append(nil, "kt-thread-", n), 0); err != nil {
+				return err
+			}
+			return dialOne("blocking", netip.MustParseAddrPort(lines.Text()))
+		}))
+	}
+	return lines.Err()
+}
+
+// onAThread runs do on a thread that is not the first of the process and ends afterwards.
+func onAThread(do func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() { // held, so that another is used
+			defer runtime.UnlockOSThread()
+			done <- onAThread(do)
+			return
+		}
+		done <- do()
+	}()
+	return <-done
+}
+
+// The command is the process's, not that of one of its threads.
+func TestThreadsOfOtherNamesAreTheirProcess(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	caller := ns.StartHelper(t, "kt-threads", "threads")
+	const calls = 4
+	for range calls {
+		caller.Send(t, "127.0.0.1:1")
+		if told := caller.Line(t); told != unix.ECONNREFUSED.Error() {
+			t.Fatalf("the process was told %q", told)
+		}
+	}
+	failed := bpftest.AwaitN(recorder, calls, patience, is(ns, connection.RoleClient, connection.OutcomeFailed))
+	if len(failed) != calls {
+		t.Errorf("%d failures, want %d", len(failed), calls)
+	}
+	for _, e := range failed {
+		if e.PID != caller.PID || e.Command != "kt-threads" {
+			t.Errorf("given to %s[%d], want kt-threads[%d]", e.Command, e.PID, caller.PID)
+		}
+	}
+}
+
+// A connection whose process has ended ends later, and is that process's.
+func TestAConnectionOutlivesItsProcess(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	server := ns.StartHelper(t, "kt-slow", "acceptAndKeep")
+	address := server.Line(t)
+	caller := ns.StartHelper(t, "kt-gone", "hold")
+	caller.Send(t, address)
+	caller.Line(t)
+	caller.End(t) // its FIN is acknowledged, and the other end stays open: FIN_WAIT2
+	if err := unix.Kill(int(caller.PID), 0); err != unix.ESRCH {
+		t.Fatalf("the process is still there: %v", err)
+	}
+	server.CloseInput()
+	for role, owner := range map[connection.Role]*bpftest.Process{connection.RoleClient: caller, connection.RoleServer: server} {
+		e := bpftest.Await(t, recorder, "closed", is(ns, role, connection.OutcomeClosed))
+		if e.PID != owner.PID || e.Command != map[connection.Role]string{connection.RoleClient: "kt-gone", connection.RoleServer: "kt-slow"}[role] {
+			t.Errorf("%s: given to %s[%d], want [%d]", role, e.Command, e.PID, owner.PID)
+		}
+	}
+}
+
+// acceptAndKeep listens on a port of its own choice, says which, and keeps what it accepts until its input ends.
+func acceptAndKeep(_ []string, stdin io.Reader, stdout io.Writer) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, listener.Addr())
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+		}
+	}()
+	_, err = io.Copy(io.Discard, stdin)
+	return err
+}
