@@ -18,7 +18,9 @@ import (
 	"github.com/kerntap/kerntap/internal/kernel"
 )
 
-// waysToSeeInstantConnects are the ways in which this kernel shows connects that end at once.
+// waysToSeeInstantConnects are the ways in which this kernel shows connects that end at once. On emulated machines system
+// calls are one only where kerntap uses them: that attaching patches code which the other CPU is running, over and over, made
+// an emulated Linux 7.2 panic.
 func waysToSeeInstantConnects(t *testing.T) map[string]func(*testing.T) *bpftest.Recorder {
 	t.Helper()
 	bpftest.Require(t)
@@ -26,7 +28,7 @@ func waysToSeeInstantConnects(t *testing.T) map[string]func(*testing.T) *bpftest
 	if types, err := btf.LoadKernelSpec(); err == nil && kernel.InstantConnects.Lost(types) == nil {
 		ways["by functions"] = start
 	}
-	if kernel.SyscallTracepoint("connect") == nil {
+	if kernel.SyscallTracepoint("connect") == nil && (len(ways) == 0 || !testing.Short()) {
 		ways["by system calls"] = startBySyscalls
 	}
 	if len(ways) == 0 {
