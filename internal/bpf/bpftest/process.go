@@ -118,15 +118,6 @@ func (p *Process) Wait(t testing.TB) {
 	}
 }
 
-// Kill kills the process and waits until it is gone.
-func (p *Process) Kill(t testing.TB) {
-	t.Helper()
-	if err := p.cmd.Process.Kill(); err != nil {
-		t.Fatalf("kill %s: %v", p.cmd.Path, err)
-	}
-	p.cmd.Wait()
-}
-
 // End closes the process's standard input and waits until it has ended.
 func (p *Process) End(t testing.TB) {
 	t.Helper()

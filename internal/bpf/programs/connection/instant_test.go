@@ -19,8 +19,8 @@ import (
 )
 
 // waysToSeeInstantConnects are the ways in which this kernel shows connects that end at once. On emulated machines system
-// calls are one only where kerntap uses them: that attaching patches code which the other CPU is running, over and over, made
-// an emulated Linux 7.2 panic.
+// calls are one only where kerntap uses them: an emulated Linux 7.2 panicked once (trace_syscall_exit) while tests attached to
+// them over and over, for a reason that is not known.
 func waysToSeeInstantConnects(t *testing.T) map[string]func(*testing.T) *bpftest.Recorder {
 	t.Helper()
 	bpftest.Require(t)

@@ -122,7 +122,7 @@ func (a *attempt) begin(t *testing.T) {
 	a.process.Send(t, "now")
 	a.process.Line(t)
 	if a.way == "hang" {
-		a.process.Kill(t) // before the answer comes
+		a.process.Kill() // before the answer comes
 	}
 }
 
