@@ -178,6 +178,7 @@ func TestReusePortServersHaveTheirOwnConnections(t *testing.T) {
 // An answer by ICMP only goes into the socket's error queue while the process is inside connect; the process asks for it
 // and closes. That is a failure with a reason, not a connect that was given up.
 func TestRejectedByTheFirewall(t *testing.T) {
+	recorder := start(t)
 	for _, test := range []struct {
 		address, with string
 		want          syscall.Errno
@@ -190,7 +191,6 @@ func TestRejectedByTheFirewall(t *testing.T) {
 		t.Run(test.with, func(t *testing.T) {
 			ns := bpftest.NewNamespace(t)
 			ns.Firewall(t, "add table inet t; add chain inet t in { type filter hook input priority 0; }; add rule inet t in "+test.with)
-			recorder := start(t)
 			caller := ns.StartHelper(t, "kt-rejected", "client")
 			caller.Send(t, test.address)
 			answer := caller.Line(t)

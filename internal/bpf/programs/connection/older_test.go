@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
@@ -57,6 +58,7 @@ func share(_ []string, stdin io.Reader, stdout io.Writer) error {
 	heir := exec.Command(link)
 	heir.Env = append(os.Environ(), bpftest.AsHelper("idle"))
 	heir.ExtraFiles = append(heir.ExtraFiles, file)
+	heir.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := heir.Start(); err != nil {
 		return err
 	}

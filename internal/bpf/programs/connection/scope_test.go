@@ -20,11 +20,11 @@ func TestTheContainerIsThatOfTheOwnersCgroup(t *testing.T) {
 		{"kt-inner", "docker/" + id + "/init.scope", id, ""},
 		{"kt-service", "system.slice/nginx.service", "", ""},
 	}
-	for _, root := range bpftest.CgroupRoots(t) {
+	roots, recorder := bpftest.CgroupRoots(t), start(t)
+	for _, root := range roots {
 		for _, test := range tests {
 			t.Run(filepath.Base(root)+" "+test.name, func(t *testing.T) {
 				ns := bpftest.NewNamespace(t)
-				recorder := start(t)
 				caller := ns.StartHelper(t, test.name, "client")
 				bpftest.Cgroup(t, root, test.cgroup, caller.PID)
 				caller.Send(t, "127.0.0.1:1")

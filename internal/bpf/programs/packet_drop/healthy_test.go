@@ -126,52 +126,77 @@ func answerUntilClosed(conn net.Conn) error {
 // lost, TCP sends it again, and drops one of the two: then nothing is said by what is dropped, and it is tried again.
 func TestHealthyTrafficHasNoLoss(t *testing.T) {
 	const attempts = 10
-	for i, c := range conversations(t) {
-		if testing.Short() && i > 0 && c.connections >= 100 {
-			c.connections /= 10 // the first one has a thousand
+	left := conversations(t)
+	for i := range left {
+		if testing.Short() && i > 0 && left[i].connections >= 100 {
+			left[i].connections /= 10 // the first one has a thousand
 		}
-		t.Run(c.name, func(t *testing.T) {
-			for range attempts {
-				wrong, again := c.take(t)
-				if again > 0 && len(wrong) > 0 {
-					t.Logf("TCP sent %d segments again: %q", again, wrong)
-					continue
-				}
-				for _, drop := range wrong {
-					t.Error(drop)
-				}
-				return
-			}
-			t.Errorf("in each of %d attempts TCP sent segments again", attempts)
-		})
 	}
+	for range attempts {
+		recorder := start(t)
+		var had []talk
+		for _, c := range left {
+			had = append(had, c.take(t))
+		}
+		recorder.Stop(t)
+		left = nil
+		for _, k := range had {
+			if k.disturbed(t, recorder) {
+				left = append(left, k.conversation)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+	}
+	t.Errorf("in each of %d attempts TCP sent segments again", attempts)
 }
 
-// take has the conversation, and returns the drops that look as if something was wrong, and how many segments TCP sent
-// again.
-func (c conversation) take(t *testing.T) (wrong []string, again int) {
+// talk is a conversation that was had, and where.
+type talk struct {
+	conversation
+	ns *bpftest.Namespace
+	at string
+}
+
+func (c conversation) take(t *testing.T) talk {
+	t.Helper()
 	ns := bpftest.NewNamespace(t)
-	recorder := start(t)
-	address := c.serve(t, ns)
+	at := c.serve(t, ns)
 	ns.Do(func() {
 		for range c.connections {
-			c.talk(t, address)
+			c.talk(t, at)
 		}
 	})
-	recorder.Stop(t)
-	ns.Do(func() { again = sentAgain(t) })
+	return talk{c, ns, at}
+}
+
+// disturbed tells whether nothing can be said, because TCP sent segments again. Otherwise it reports the drops that look
+// as if something was wrong.
+func (k *talk) disturbed(t *testing.T, recorder *bpftest.Recorder) bool {
+	t.Helper()
+	var wrong []string
 	classes := make(map[packet_drop.Class]int)
-	for _, e := range bpftest.Find(recorder, belongs(ns, c.network, address)) {
+	for _, e := range bpftest.Find(recorder, belongs(k.ns, k.network, k.at)) {
 		classes[e.Class()]++
 		if e.Class() == packet_drop.ClassLoss || e.Detail() != bpf.Counted {
 			wrong = append(wrong, fmt.Sprintf("%s: %s", e.Class(), e.Body()))
 		}
 	}
-	if c.network == "unix" && len(classes) > 0 {
-		t.Errorf("buffers of AF_UNIX were taken for packets: %v", classes)
+	again := 0
+	k.ns.Do(func() { again = sentAgain(t) })
+	if again > 0 && len(wrong) > 0 {
+		t.Logf("%s: TCP sent %d segments again: %q", k.name, again, wrong)
+		return true
 	}
-	t.Logf("%d connections: %v", c.connections, classes)
-	return wrong, again
+	for _, drop := range wrong {
+		t.Errorf("%s: %s", k.name, drop)
+	}
+	if k.network == "unix" && len(classes) > 0 {
+		t.Errorf("%s: buffers of AF_UNIX were taken for packets: %v", k.name, classes)
+	}
+	t.Logf("%s, %d connections: %v", k.name, k.connections, classes)
+	return false
 }
 
 // belongs matches what may come of a conversation: every packet of its namespace, and for AF_UNIX everything that is

@@ -80,20 +80,23 @@ add rule inet t out tcp dport 40011 counter drop
 `
 
 func TestFirewallDropsInputAndOutput(t *testing.T) {
-	for _, test := range []struct{ name, destination string }{
+	const n = 20
+	recorder, payload, senders := start(t), []byte("twelve bytes"), make(map[string]netip.AddrPort)
+	tests := []struct{ name, destination string }{
 		{"input", "127.0.0.1:40009"},
 		{"output", "127.0.0.1:40010"},
 		{"input IPv6", "[::1]:40009"},
 		{"output IPv6", "[::1]:40010"},
-	} {
+	}
+	for _, test := range tests {
+		ns := bpftest.NewNamespace(t)
+		ns.Firewall(t, firewall)
+		senders[test.destination] = datagrams(t, ns, test.destination, n, payload)
+	}
+	recorder.Stop(t)
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			ns := bpftest.NewNamespace(t)
-			ns.Firewall(t, firewall)
-			recorder := start(t)
-			const n = 20
-			payload := []byte("twelve bytes")
-			from := datagrams(t, ns, test.destination, n, payload)
-			recorder.Stop(t)
+			from := senders[test.destination]
 			destination := netip.MustParseAddrPort(test.destination)
 			found := bpftest.Find(recorder, to(destination))
 			if len(found) != n {
