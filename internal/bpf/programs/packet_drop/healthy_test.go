@@ -134,7 +134,7 @@ func TestHealthyTrafficHasNoLoss(t *testing.T) {
 	}
 	for range attempts {
 		recorder := start(t)
-		var had []talk
+		var had []spoken
 		for _, c := range left {
 			had = append(had, c.take(t))
 		}
@@ -152,14 +152,14 @@ func TestHealthyTrafficHasNoLoss(t *testing.T) {
 	t.Errorf("in each of %d attempts TCP sent segments again", attempts)
 }
 
-// talk is a conversation that was had, and where.
-type talk struct {
+// spoken is a conversation that was had, and where.
+type spoken struct {
 	conversation
 	ns *bpftest.Namespace
 	at string
 }
 
-func (c conversation) take(t *testing.T) talk {
+func (c conversation) take(t *testing.T) spoken {
 	t.Helper()
 	ns := bpftest.NewNamespace(t)
 	at := c.serve(t, ns)
@@ -168,12 +168,12 @@ func (c conversation) take(t *testing.T) talk {
 			c.talk(t, at)
 		}
 	})
-	return talk{c, ns, at}
+	return spoken{c, ns, at}
 }
 
 // disturbed tells whether nothing can be said, because TCP sent segments again. Otherwise it reports the drops that look
 // as if something was wrong.
-func (k *talk) disturbed(t *testing.T, recorder *bpftest.Recorder) bool {
+func (k *spoken) disturbed(t *testing.T, recorder *bpftest.Recorder) bool {
 	t.Helper()
 	var wrong []string
 	classes := make(map[packet_drop.Class]int)
