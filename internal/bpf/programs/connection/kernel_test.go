@@ -194,7 +194,10 @@ func TestRejectedByTheFirewall(t *testing.T) {
 			caller := ns.StartHelper(t, "kt-rejected", "client")
 			caller.Send(t, test.address)
 			answer := caller.Line(t)
-			e := bpftest.Await(t, recorder, "rejected", is(ns, connection.RoleClient, connection.OutcomeFailed))
+			e := bpftest.Await(t, recorder, "rejected", func(e *connection.Event) bool {
+				return e.NetNS == ns.Inode && e.Peer.String() == test.address && e.Role == connection.RoleClient &&
+					e.Outcome == connection.OutcomeFailed
+			})
 			if e.Errno != test.want || !strings.Contains(answer, e.Errno.Error()) || e.PID != caller.PID {
 				t.Errorf("[%d] failed with %v; the process was told %q, want %v", e.PID, e.Errno, answer, test.want)
 			}

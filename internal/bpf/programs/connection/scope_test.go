@@ -20,16 +20,17 @@ func TestTheContainerIsThatOfTheOwnersCgroup(t *testing.T) {
 		{"kt-inner", "docker/" + id + "/init.scope", id, ""},
 		{"kt-service", "system.slice/nginx.service", "", ""},
 	}
-	roots, recorder := bpftest.CgroupRoots(t), start(t)
+	roots, ns, recorder := bpftest.CgroupRoots(t), bpftest.NewNamespace(t), start(t)
 	for _, root := range roots {
 		for _, test := range tests {
 			t.Run(filepath.Base(root)+" "+test.name, func(t *testing.T) {
-				ns := bpftest.NewNamespace(t)
 				caller := ns.StartHelper(t, test.name, "client")
 				bpftest.Cgroup(t, root, test.cgroup, caller.PID)
 				caller.Send(t, "127.0.0.1:1")
 				caller.Line(t)
-				e := bpftest.Await(t, recorder, "refused", is(ns, connection.RoleClient, connection.OutcomeFailed))
+				e := bpftest.Await(t, recorder, "refused", func(e *connection.Event) bool {
+					return e.NetNS == ns.Inode && e.PID == caller.PID && e.Outcome == connection.OutcomeFailed
+				})
 				if e.Workload.ContainerID != test.container || e.Workload.PodUID != test.pod {
 					t.Errorf("%+v, want container %q, pod %q", e.Workload, test.container, test.pod)
 				}
