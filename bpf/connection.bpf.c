@@ -63,7 +63,7 @@ static __noinline int connection_make_up(struct sock *sk, struct socket_owner *k
 	__u64 life = known->life;
 	struct connection_row row = {};
 
-	if (!phase_advance(known, life, PHASE_ESTABLISHED))
+	if (life_phase(life) >= PHASE_FOUND || !phase_advance(known, life, PHASE_ESTABLISHED))
 		return 0;
 	if (life_phase(life) != PHASE_WAITING)
 		known->since_ns = 0;
@@ -74,7 +74,7 @@ static __noinline int connection_make_up(struct sock *sk, struct socket_owner *k
 	}
 	row.family = connection_family(sk);
 	row.role = known->role;
-	connection_join(known, &row);
+	connection_join(&known->owner, &row);
 	return 0;
 }
 

@@ -30,11 +30,15 @@ int BPF_PROG(connection_accepted, struct sock *sk)
 {
 	struct connection_end end = { .outcome = OUTCOME_OPENED, .role = ROLE_SERVER, .active = true };
 	struct socket_owner *known;
+	__u64 life;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	known = owner_kept(sk);
-	if (!known || life_phase(known->life) != PHASE_WAITING || !phase_advance(known, known->life, PHASE_ESTABLISHED))
+	if (!known)
+		return 0;
+	life = known->life;
+	if (life_phase(life) != PHASE_WAITING || !phase_advance(known, life, PHASE_ESTABLISHED))
 		return 0;
 	owner_set_current(&known->owner);
 	known->own = self_tgid && known->owner.pid == self_tgid;

@@ -65,37 +65,49 @@ static __always_inline bool phase_is_before_open(enum phase phase)
 	return phase == PHASE_CONNECTING || phase == PHASE_FOUND;
 }
 
-/*
- * Whether nobody wants to hear of an open connection, or of a listener, which has no other end. It is decided here for one
- * that is not among the open ones yet; of others that is the business of who counts their opening.
- */
+/* Whether nobody wants to hear of an open connection, or of a listener, which has no other end. */
 static __noinline int connection_open_left_out(__u64 address, struct socket_owner *known, __u32 netns, __u8 state)
 {
 	__u32 about = state == TCP_LISTEN ? FILTER_LOCAL_PORT : filter_about(known->role);
 	struct endpoint local, peer;
-	bool left_out;
 
 	if (known->verdict)
 		return known->verdict == VERDICT_LEFT_OUT;
 	open_ends_read(&local, &peer, address);
-	left_out = !in_scope(netns) || (filters && filter_leaves_out(&known->owner, &local, &peer, about)) ||
-		   (state != TCP_LISTEN && is_port_of_self(netns, peer.port) && endpoints_share_address(&local, &peer));
-	if (phase_is_before_open(life_phase(known->life)))
-		known->verdict = left_out ? VERDICT_LEFT_OUT : VERDICT_WATCHED;
-	return left_out;
+	return !in_scope(netns) || (filters && filter_leaves_out(&known->owner, &local, &peer, about)) ||
+	       (state != TCP_LISTEN && is_port_of_self(netns, peer.port) && endpoints_share_address(&local, &peer));
 }
 
 /*
  * Counts one that is not among the open connections yet: it is older than kerntap, or its opening was skipped. The hook runs
  * before the kernel writes the new state down, so what is established here was counted there.
  */
-static __always_inline void connection_open_join(struct socket_owner *known, struct connection_row *row, __u64 life)
+static __always_inline void connection_open_join(struct socket_owner *known, struct connection_row *row, __u64 life,
+						 bool left_out)
 {
+	struct owner owner = known->owner;
+
 	if (!phase_is_before_open(life_phase(life)) || !phase_advance(known, life, PHASE_ESTABLISHED))
 		return;
 	if (life_phase(life) == PHASE_CONNECTING)
 		known->since_ns = 0;
-	connection_join(known, row);
+	known->verdict = left_out ? VERDICT_LEFT_OUT : VERDICT_WATCHED;
+	if (left_out)
+		ledger_count(filtered);
+	else
+		connection_join(&owner, row);
+}
+
+/*
+ * The life of what is kept at an address, 0 if that is about another address by now: what is forgotten is used again at
+ * once. Whoever changes the life from this one on changes the right one. The atomic operation keeps what is read of the
+ * socket behind it.
+ */
+static __always_inline __u64 open_life(struct socket_owner *known, __u64 address)
+{
+	__u64 life = __sync_fetch_and_add(&known->life, 0);
+
+	return bpf_map_lookup_elem(&owners, &address) == known ? life : 0;
 }
 
 static __always_inline void connection_open_tell(struct socket_owner *known, const struct connection_row *row,
@@ -161,7 +173,7 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	known = bpf_map_lookup_elem(&owners, &address);
 	if (!known)
 		return 0;
-	life = *(volatile __u64 *)&known->life;
+	life = open_life(known, address);
 	open_socket_read(&open, address);
 	if (life_cookie(life) && (open.cookie != life_cookie(life) || !open.references))
 		return connection_lost_sight(known, life);
@@ -176,11 +188,11 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 		connection_open_refused(known, &row, address, left_out);
 		return 0;
 	}
-	if (left_out)
-		return 0;
 	opened = row;
 	opened.family = open.family;
-	connection_open_join(known, &opened, life);
+	connection_open_join(known, &opened, life, left_out);
+	if (left_out)
+		return 0;
 	traffic_read_at(&traffic, address, known->role == ROLE_CLIENT, open.state);
 	connection_open_tell(known, &row, &traffic);
 	return 0;

@@ -160,38 +160,41 @@ static __always_inline bool phase_end(struct socket_owner *known)
 }
 
 /* Counts a connection that is open and was not among the open ones: what has no record is counted as that. */
-static __always_inline void connection_join(struct socket_owner *known, struct connection_row *row)
+static __always_inline void connection_join(const struct owner *owner, struct connection_row *row)
 {
-	row_owner_set(&row->who, &known->owner);
+	row_owner_set(&row->who, owner);
 	row->outcome = OUTCOME_OPENED;
 	row->active = true;
 	row->protocol = IPPROTO_TCP;
 	if (row->role == ROLE_CLIENT)
-		ledger_charge(&known->owner, 0, 0);
+		ledger_charge(owner, 0, 0);
 	ledger_tally(row, connection_kind(row));
 	ledger_count(counted);
 }
 
 /*
- * The socket that was kept is gone, and neither its last change of state nor its destruction came by: the kernel skipped
- * both. Then one connection less is open; when and how it ended, and what it carried since it was last told, is not known.
+ * What is kept is about a connection that is gone, and neither its last change of state nor the destruction of its socket
+ * came by: the kernel skipped them. Then one connection less is open; when and how it ended, and what it carried since it
+ * was last told, is not known. Whose it was is read first: that its life was still the same afterwards says that it is true.
  */
 static __noinline int connection_lost_sight(struct socket_owner *known, __u64 life)
 {
-	struct connection_row row = {};
+	struct connection_row row = {
+		.outcome = OUTCOME_CLOSED,
+		.role = known->role,
+		.active = true,
+		.protocol = IPPROTO_TCP,
+	};
+	bool left_out = known->verdict == VERDICT_LEFT_OUT;
 
-	if (!open_are_told || life_phase(life) == PHASE_ENDED || !phase_advance(known, life, PHASE_ENDED) ||
+	row_owner_set(&row.who, &known->owner);
+	if (life_phase(life) == PHASE_ENDED || !phase_advance(known, life, PHASE_ENDED) ||
 	    life_phase(life) != PHASE_ESTABLISHED)
 		return 0;
-	if (known->verdict == VERDICT_LEFT_OUT) {
+	if (left_out) {
 		ledger_count(filtered);
 		return 0;
 	}
-	row_owner_set(&row.who, &known->owner);
-	row.outcome = OUTCOME_CLOSED;
-	row.role = known->role;
-	row.active = true;
-	row.protocol = IPPROTO_TCP;
 	ledger_tally(&row, connection_kind(&row));
 	ledger_count(counted);
 	return 0;

@@ -34,7 +34,7 @@ enum attribution {
 	ATTRIBUTION_ACCEPTOR = 3, /* it accepted the connection */
 };
 
-/* See connection_verdict.h. */
+/* Whether a connection is watched, see connection_verdict.h. */
 enum verdict {
 	VERDICT_NONE = 0,
 	VERDICT_WATCHED = 1,
@@ -73,6 +73,9 @@ enum phase {
 	PHASE_FOUND = 3, /* established before kerntap, and not counted yet */
 	PHASE_ESTABLISHED = 4,
 	PHASE_ENDED = 5,
+};
+
+enum {
 	PHASE_BITS = 3,
 	PHASE_MASK = (1 << PHASE_BITS) - 1,
 };

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,33 +39,51 @@ func OwnedSockets(t testing.TB) []uint64 {
 	return cookies
 }
 
-// LoseSockets makes what a program of this process keeps of a command's sockets speak of sockets that are gone: as if the
-// kernel had skipped every program at their end.
-func LoseSockets(t testing.TB, command string) {
+// LoseSockets makes what a program of this process keeps of a command's sockets speak of sockets that are gone, as if the
+// kernel had skipped every program at their end: their addresses are those of instead's sockets now, which are not known
+// any more, or nobody's if that is "".
+func LoseSockets(t testing.TB, command, instead string) {
 	t.Helper()
 	owners := ownersMap()
 	if owners == nil {
 		t.Fatal("no program keeps owners")
 	}
 	defer owners.Close()
-	kept := make(map[uint64][]byte)
-	var address uint64
-	var owner []byte
-	for walk := owners.Iterate(); walk.Next(&address, &owner); owner = nil {
-		if bytes.Contains(owner, []byte(command+"\x00")) {
-			kept[address] = owner
-		}
+	kept, others := keptOf(t, owners, command), []uint64{8, 16} // the first page is never mapped
+	if instead != "" {
+		others = slices.Collect(maps.Keys(keptOf(t, owners, instead)))
 	}
-	if len(kept) == 0 {
-		t.Fatalf("no socket of %s is known", command)
+	if len(kept) == 0 || len(kept) > len(others) {
+		t.Fatalf("%d sockets of %s are known, and %d addresses", len(kept), command, len(others))
 	}
-	nowhere := uint64(8) // the first page is never mapped
 	for address, owner := range kept {
-		if err := errors.Join(owners.Put(nowhere, owner), owners.Delete(address)); err != nil {
+		if err := errors.Join(owners.Put(others[0], owner), owners.Delete(address)); err != nil {
 			t.Fatal(err)
 		}
-		nowhere += 8
+		others = others[1:]
 	}
+}
+
+// keptOf returns what is kept of a command's sockets, by their addresses.
+func keptOf(t testing.TB, owners *ebpf.Map, command string) map[uint64][]byte {
+	t.Helper()
+	const attempts = 10
+	for range attempts {
+		kept := make(map[uint64][]byte)
+		var address uint64
+		var owner []byte
+		walk := owners.Iterate()
+		for ; walk.Next(&address, &owner); owner = nil {
+			if bytes.Contains(owner, []byte(command+"\x00")) {
+				kept[address] = owner
+			}
+		}
+		if walk.Err() == nil {
+			return kept
+		}
+	}
+	t.Fatalf("in none of %d attempts the sockets stayed the same", attempts)
+	return nil
 }
 
 // ownersMap returns the map in which a program of this process keeps owners, nil where there is none: other tests run

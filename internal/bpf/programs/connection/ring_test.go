@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -88,12 +89,11 @@ func dialByRing(fd int, to netip.AddrPort) error {
 		address: uint64(uintptr(address))}
 	*(*uint32)(unsafe.Pointer(&queue[params.sq.array])) = 0
 	*(*uint32)(unsafe.Pointer(&queue[params.sq.tail]))++
-	for submit := uintptr(1); ; submit = 0 { // Go's own signals interrupt it
+	// Go's own signals interrupt the wait, of which the call that has submitted says nothing.
+	answers := (*uint32)(unsafe.Pointer(&completions[params.cq.tail]))
+	for submit := uintptr(1); atomic.LoadUint32(answers) == 0; submit = 0 {
 		_, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(ring), submit, 1, ringGetEvents, 0, 0)
-		if errno == 0 {
-			break
-		}
-		if errno != unix.EINTR {
+		if errno != 0 && errno != unix.EINTR {
 			return fmt.Errorf("enter io_uring: %v", errno)
 		}
 	}
