@@ -35,7 +35,7 @@ func TestFiltersChangeWhileConnectionsComeAndGo(t *testing.T) {
 		return of(made, "kt-refilter-srv") == n && of(open, "kt-refilter-srv") == 0
 	})
 	until(t, "none is open", func() bool { return of(open, "kt-refilter") == 0 })
-	// One in a hundred may have gone unseen: Linux 6.18 was seen to run no program at all for a while.
+	// One in a hundred may have gone unseen: a Linux 6.18 runs no program while a thread of process 1 is the current task.
 	opened := of(made, "kt-refilter")
 	if opened == 0 || opened == n {
 		t.Errorf("%g connections of %d are told: the filters changed nothing", opened, n)

@@ -131,8 +131,8 @@ func TestConnectionsAtFullSpeedAreCountedToTheUnit(t *testing.T) {
 }
 
 // Packets that arrive on another CPU interrupt the program there, and the kernel skips changes of state: they are made
-// up for. Where it runs no program at all for a while, as Linux 6.18 was seen to do, an end of a connection may be
-// missing all the same, one in a hundred at the worst that was seen; then it is tried again.
+// up for. A kernel that runs no program at all for a while, as a Linux 6.18 does while a thread of process 1 is the current
+// task, may leave out a whole connection, one in a hundred at the worst that was seen; then it is tried again.
 func TestSkippedChangesOfStateAreMadeUpFor(t *testing.T) {
 	const attempts = 25
 	for attempt := range attempts {
