@@ -99,15 +99,13 @@ static __always_inline void connection_open_join(struct socket_owner *known, str
 }
 
 /*
- * The life of what is kept at an address, 0 if that is about another address by now: what is forgotten is used again at
- * once. Whoever changes the life from this one on changes the right one. The atomic operation keeps what is read of the
- * socket behind it.
+ * Whether what is kept is still about this address, and its life then: what is forgotten is used again at once. Whoever
+ * changes the life from this one on changes the right one. The atomic operation keeps what is read of the socket behind it.
  */
-static __always_inline __u64 open_life(struct socket_owner *known, __u64 address)
+static __always_inline bool open_life_read(__u64 *life, struct socket_owner *known, __u64 address)
 {
-	__u64 life = __sync_fetch_and_add(&known->life, 0);
-
-	return bpf_map_lookup_elem(&owners, &address) == known ? life : 0;
+	*life = __sync_fetch_and_add(&known->life, 0);
+	return bpf_map_lookup_elem(&owners, &address) == known;
 }
 
 static __always_inline void connection_open_tell(struct socket_owner *known, const struct connection_row *row,
@@ -171,9 +169,8 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	address = *key;
 	known = bpf_map_lookup_elem(&owners, &address);
-	if (!known)
+	if (!known || !open_life_read(&life, known, address))
 		return 0;
-	life = open_life(known, address);
 	open_socket_read(&open, address);
 	if (life_cookie(life) && (open.cookie != life_cookie(life) || !open.references))
 		return connection_lost_sight(known, life);

@@ -189,21 +189,8 @@ func awaitConnecting(to netip.AddrPort, n int) error {
 
 // resetter listens on the address in args, says which one it got, and resets what it accepts.
 func resetter(args []string, stdin io.Reader, stdout io.Writer) error {
-	listener, err := net.Listen("tcp", args[0])
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, listener.Addr())
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			conn.(*net.TCPConn).SetLinger(0)
-			conn.Close()
-		}
-	}()
-	_, err = io.Copy(io.Discard, stdin)
-	return err
+	return acceptEach(args[0], stdin, stdout, func(conn net.Conn) {
+		conn.(*net.TCPConn).SetLinger(0)
+		conn.Close()
+	})
 }

@@ -13,6 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// acceptEach listens on an address, says which one it got, and hands on what it accepts until its input ends.
+func acceptEach(address string, stdin io.Reader, stdout io.Writer, do func(net.Conn)) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, listener.Addr())
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			do(conn)
+		}
+	}()
+	_, err = io.Copy(io.Discard, stdin)
+	return err
+}
+
 // server listens on the address in args, says which one it got, and echoes each connection until its peer closes.
 func server(args []string, stdin io.Reader, stdout io.Writer) error {
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {

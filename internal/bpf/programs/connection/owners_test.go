@@ -293,20 +293,6 @@ func TestAConnectionOutlivesItsProcess(t *testing.T) {
 
 // acceptAndKeep listens on a port of its own choice, says which, and keeps what it accepts until its input ends.
 func acceptAndKeep(_ []string, stdin io.Reader, stdout io.Writer) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, listener.Addr())
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-		}
-	}()
-	_, err = io.Copy(io.Discard, stdin)
-	return err
+	var kept []net.Conn
+	return acceptEach("127.0.0.1:0", stdin, stdout, func(conn net.Conn) { kept = append(kept, conn) })
 }

@@ -16,25 +16,12 @@ import (
 
 // sink listens on the address in args, says which one it got, and reads each connection until its peer ends it.
 func sink(args []string, stdin io.Reader, stdout io.Writer) error {
-	listener, err := net.Listen("tcp", args[0])
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, listener.Addr())
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				io.Copy(io.Discard, conn)
-				conn.Close()
-			}()
-		}
-	}()
-	_, err = io.Copy(io.Discard, stdin)
-	return err
+	return acceptEach(args[0], stdin, stdout, func(conn net.Conn) {
+		go func() {
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		}()
+	})
 }
 
 // burst connects to args[0] args[1] times and ends each connection as args[2] says: with a FIN or with a RST.
