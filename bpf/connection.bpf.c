@@ -113,7 +113,7 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		connection_begin(sk, ROLE_CLIENT);
 	else if (newstate == TCP_LISTEN)
 		connection_begin(sk, ROLE_SERVER);
-	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)
+	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN && connections_are_copies())
 		connection_copied(sk);
 	else if (newstate == TCP_CLOSE && oldstate == TCP_LISTEN)
 		connection_unlisten(sk);

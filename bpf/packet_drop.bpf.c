@@ -29,13 +29,13 @@ enum {
 };
 
 struct packet_drop_row {
-	struct row_owner who;
 	char interface[16];
 	__u64 location; /* of the code that dropped; never shown as a number */
 	__u32 reason;	/* enum skb_drop_reason of the running kernel */
 	__u16 ethertype;
 	__u8 protocol;
 	__u8 flags;
+	struct row_owner who;
 };
 
 struct packet_drop_event {

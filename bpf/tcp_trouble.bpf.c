@@ -26,10 +26,10 @@ enum tcp_trouble_kind {
 };
 
 struct tcp_trouble_row {
-	struct row_owner who;
 	__u32 reason; /* of a reset that was sent: enum sk_rst_reason of the running kernel, where it has that */
 	__u8 kind;    /* enum tcp_trouble_kind */
 	__u8 _pad[3];
+	struct row_owner who;
 };
 
 struct tcp_trouble_event {

@@ -49,12 +49,10 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 	return 0;
 }
 
-static __always_inline void connection_inherit(struct socket_owner *new, const struct socket_owner *listener)
+/* There may be listeners whose owner is not in their storage. */
+static __always_inline bool connections_are_copies(void)
 {
-	*new = *listener;
-	new->life = life_of(0, life_phase(listener->life));
-	new->told = (struct traffic_told){};
-	new->attribution = ATTRIBUTION_LISTENER;
+	return !sockets_have_storage || listeners_without_storage;
 }
 
 /*
@@ -67,37 +65,51 @@ static __noinline int connection_copied(struct sock *sk)
 	struct socket_owner *listener, new;
 	__u64 address;
 
-	if (!tcp || (sockets_have_storage && !listeners_without_storage))
+	if (!tcp)
 		return 0;
 	address = (__u64)tcp->tsorted_sent_queue.next - bpf_core_field_offset(tcp->tsorted_sent_queue);
 	listener = bpf_map_lookup_elem(&owners, &address);
 	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER)
 		return 0;
-	connection_inherit(&new, listener);
+	new = *listener;
+	owner_leave(&new);
 	owner_keep_first(sk, &new);
 	return 0;
+}
+
+/* Keeps what is known of what was accepted, or that nothing is. */
+static __always_inline struct socket_owner *connection_keep(struct sock *sk)
+{
+	struct socket_owner *known = 0;
+
+	if (sockets_have_storage)
+		known = bpf_sk_storage_get(&listeners, sk, 0, 0);
+	if (known) {
+		owner_keep(sk, known);
+	} else {
+		struct socket_owner none = {};
+
+		owner_keep(sk, &none);
+	}
+	return owner_kept(sk);
 }
 
 /* Brings what was accepted, or was not known so far, to the others. */
 static __noinline struct socket_owner *connection_kept(struct sock *sk)
 {
-	struct socket_owner *known, *accepted = 0, new = {};
+	struct socket_owner *known;
 	__u64 address = (__u64)sk;
 
 	known = bpf_map_lookup_elem(&owners, &address);
-	if (known && !owner_is_of_another(known, sk) && life_phase(known->life) < PHASE_FOUND) {
-		known->life = life_of(owner_cookie(sk), life_phase(known->life));
-		return known;
-	}
-	if (known)
+	if (unlikely(known && (owner_is_of_another(known, sk) || life_phase(known->life) >= PHASE_FOUND))) {
 		connection_lost_sight(known, known->life);
-	if (sockets_have_storage)
-		accepted = bpf_sk_storage_get(&listeners, sk, 0, 0);
-	if (accepted)
-		connection_inherit(&new, accepted);
-	new.life = life_of(owner_cookie(sk), life_phase(new.life));
-	owner_keep(sk, &new);
-	return owner_kept(sk);
+		known = 0;
+	}
+	if (!known)
+		known = connection_keep(sk);
+	if (known && !life_cookie(known->life))
+		known->life = life_of(owner_cookie(sk), life_phase(known->life));
+	return known;
 }
 
 #endif /* KERNTAP_CONNECTION_BEGIN_H */

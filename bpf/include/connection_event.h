@@ -102,7 +102,7 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	struct connection_row row = {};
 	struct traffic traffic = {};
 
-	if (connection_left_out(sk, known, end->role)) {
+	if (unlikely(connection_left_out(sk, known, end->role))) {
 		ledger_count(filtered);
 		return 0;
 	}
@@ -110,7 +110,7 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	 * There was no port, or the one that was asked for has such a connection: the synchronous failure that gets as far as
 	 * SYN_SENT. The socket never sent anything then, not even in an earlier life.
 	 */
-	if (end->outcome == OUTCOME_FAILED && !end->error && (!local_port || (tcp && !tcp->write_seq)))
+	if (unlikely(end->outcome == OUTCOME_FAILED) && !end->error && (!local_port || (tcp && !tcp->write_seq)))
 		end->error = EADDRNOTAVAIL;
 	if (known)
 		row_owner_set(&row.who, &known->owner);
@@ -128,7 +128,7 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	if (known && end->role == ROLE_CLIENT && end->outcome != OUTCOME_CLOSED)
 		ledger_charge(&known->owner, 0, 0);
 	ledger_tally(&row, connection_kind(&row));
-	if (ledger_admits(&row))
+	if (unlikely(ledger_admits(&row)))
 		connection_record(sk, known, end, local_port, &traffic);
 	return 0;
 }

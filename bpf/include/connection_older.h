@@ -136,12 +136,12 @@ static __always_inline void older_keep_listener(struct sock *sk, struct socket_o
 {
 	struct socket_owner *stored = bpf_sk_storage_get(&listeners, sk, 0, 0), *kept = owner_kept(sk);
 
-	if (!stored)
+	if (!stored || !kept) {
 		owner_keep_listener(sk, new);
-	else if (stored->attribution == ATTRIBUTION_HOLDER)
-		owner_share(&stored->owner, &new->owner);
-	if (kept && kept->attribution == ATTRIBUTION_HOLDER)
+	} else if (kept->attribution == ATTRIBUTION_HOLDER) {
 		owner_share(&kept->owner, &new->owner);
+		stored->owner = kept->owner;
+	}
 }
 
 SEC("iter/task_file")

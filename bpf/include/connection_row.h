@@ -18,7 +18,6 @@ enum outcome {
 };
 
 struct connection_row {
-	struct row_owner who;
 	__s32 error;
 	__u16 port; /* of the server, where rows tell ports apart */
 	__u8 family;
@@ -27,6 +26,7 @@ struct connection_row {
 	__u8 active; /* the row's events change how many connections there are */
 	__u8 protocol;
 	__u8 _pad[5];
+	struct row_owner who;
 };
 
 /*
@@ -92,7 +92,7 @@ static __always_inline __u64 traffic_advance(__u64 *told, __u64 now)
 		*told = now;
 		return now - before;
 	}
-	if (__sync_val_compare_and_swap(told, before, now) == before)
+	if (likely(__sync_val_compare_and_swap(told, before, now) == before))
 		return now - before;
 	/* the walk over open connections was faster; it comes here once only */
 	before = *(volatile __u64 *)told;
@@ -101,15 +101,19 @@ static __always_inline __u64 traffic_advance(__u64 *told, __u64 now)
 	return now - before;
 }
 
+static __always_inline void amount_add(struct measures *measures, int amount, __u64 more)
+{
+	if (more)
+		__sync_fetch_and_add(&measures->amounts[amount], more);
+}
+
 /* Counts what a connection carried since it was last told. */
 static __always_inline void traffic_tell(struct measures *measures, struct socket_owner *known, const struct traffic *now)
 {
-	__sync_fetch_and_add(&measures->amounts[AMOUNT_SENT], traffic_advance(&known->told.sent, now->sent));
-	__sync_fetch_and_add(&measures->amounts[AMOUNT_RECEIVED], traffic_advance(&known->told.received, now->received));
-	__sync_fetch_and_add(&measures->amounts[AMOUNT_SEGMENTS_OUT],
-			     traffic_advance(&known->told.segments_out, now->segments_out));
-	__sync_fetch_and_add(&measures->amounts[AMOUNT_SEGMENTS_IN],
-			     traffic_advance(&known->told.segments_in, now->segments_in));
+	amount_add(measures, AMOUNT_SENT, traffic_advance(&known->told.sent, now->sent));
+	amount_add(measures, AMOUNT_RECEIVED, traffic_advance(&known->told.received, now->received));
+	amount_add(measures, AMOUNT_SEGMENTS_OUT, traffic_advance(&known->told.segments_out, now->segments_out));
+	amount_add(measures, AMOUNT_SEGMENTS_IN, traffic_advance(&known->told.segments_in, now->segments_in));
 }
 
 /* Measures an end of a connection, or how long a connect took. */

@@ -3,9 +3,9 @@
  * distribution.h - how long things took
  *
  * Durations are counted in the buckets of OTLP's exponential histograms at scale 2. Their bounds, 2^(k/4) seconds, are
- * no round numbers of nanoseconds: user space fills the table before the program is loaded, and a value is looked up
- * in it. A bound belongs to the bucket below it, as OTLP has it. Slots by the length of the number in bits would put
- * four values in ten into the wrong bucket.
+ * no round numbers of nanoseconds: user space fills the tables before the program is loaded, and a value is looked up
+ * in them. A bound belongs to the bucket below it, as OTLP has it. Slots by the length of the number in bits alone would
+ * put four values in ten into the wrong bucket.
  */
 #ifndef KERNTAP_DISTRIBUTION_H
 #define KERNTAP_DISTRIBUTION_H
@@ -33,8 +33,11 @@ struct measures {
 	__u64 amounts[AMOUNTS];
 };
 
-/* ascending; bucket n ends at bound n */
+/* ascending, below 1 << 63; bucket n ends at bound n */
 const volatile __u64 distribution_bounds[DISTRIBUTION_BOUNDS] = { 0 };
+
+/* How many bounds lie below the power of two that a number is at least: by distribution_octave of the number. */
+const volatile __u8 distribution_below[64] = { 0 };
 
 /* for rows that are new */
 const struct measures measures_none = {};
@@ -57,14 +60,28 @@ const struct measures measures_none = {};
 		__type(value, struct measures);                                                                        \
 	} spill SEC(".maps")
 
-/* The number of bounds that lie below a value. Verified by itself, not again for each of its results: it is global. */
+/* A place for each length of a number in bits: no two of the 64 windows of this sequence of de Bruijn are alike. */
+static __always_inline __u32 distribution_octave(__u64 value)
+{
+	for (int shift = 1; shift < 64; shift *= 2)
+		value |= value >> shift;
+	return value * 0x03f79d71b4cb0a89ULL >> 58;
+}
+
+/*
+ * The number of bounds that lie below a value: of those between two powers of two there are four. Without branches, which
+ * the processor would guess wrong. Verified by itself, not again for each of its results: it is global.
+ */
 __noinline __u32 distribution_slot(__u64 value)
 {
-	__u32 below = 0;
+	__u32 first = distribution_below[distribution_octave(value) & 63], below = first;
 
-	for (__u32 step = DISTRIBUTION_BOUNDS / 2; step; step /= 2)
-		if (distribution_bounds[(below + step - 1) & (DISTRIBUTION_BOUNDS - 1)] < value)
-			below += step;
+	for (int i = 0; i < 4; i++) {
+		__u64 difference = distribution_bounds[(first + i) & (DISTRIBUTION_BOUNDS - 1)] - value;
+
+		barrier_var(difference);
+		below += difference >> 63;
+	}
 	return below;
 }
 
@@ -82,7 +99,7 @@ static __always_inline struct measures *measures_find(void *measures, const void
 {
 	struct measures *found = bpf_map_lookup_elem(measures, row);
 
-	if (!found) {
+	if (unlikely(!found)) {
 		bpf_map_update_elem(measures, row, &measures_none, BPF_NOEXIST);
 		found = bpf_map_lookup_elem(measures, row);
 	}
@@ -94,7 +111,7 @@ static __always_inline struct measures *measures_find(void *measures, const void
 	({                                                                                                             \
 		struct measures *_found =                                                                              \
 			ledger_half ? measures_find(&distributions_1, row) : measures_find(&distributions_0, row);     \
-		if (!_found) {                                                                                         \
+		if (unlikely(!_found)) {                                                                                       \
 			__u32 _kind = (kind);                                                                          \
 			_found = bpf_map_lookup_elem(&spill, &_kind);                                                  \
 			ledger_count(spilled);                                                                         \

@@ -24,6 +24,10 @@
 #include "event.h"
 #include "kernel.h"
 
+/* What hardly ever happens lies behind what always does: a program that runs now and then finds its code in no cache. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 struct outcomes {
 	__u64 recorded;	    /* went into the ring */
 	__u64 throttled;    /* over the limit of records, counted in its row all the same */
@@ -61,16 +65,24 @@ struct tally {
 	__u64 sum;
 };
 
-/* Every row begins with whose events it counts; zero where that is not known or does not matter. */
+/* Every row ends with whose events it counts; zero where that is not known or does not matter. */
 struct row_owner {
 	char command[16];
-	__u64 cgroup_id;
+	__u64 cgroup_id; /* from here on for whoever asked for it */
 	char executable[32];
 };
 
 /* what tells rows apart beside the command; for whoever asked for it: each multiplies rows */
 const volatile bool rows_by_cgroup;
 const volatile bool rows_by_executable;
+
+/* Where neither is asked for, user space makes the keys of rows end before them: half of them is shorter to look for. */
+static __always_inline int row_words(int whole)
+{
+	enum { ASKED_FOR = sizeof(struct row_owner) - sizeof(((struct row_owner *)0)->command) };
+
+	return rows_by_cgroup || rows_by_executable ? whole : whole - ASKED_FOR / (int)sizeof(__u64);
+}
 
 static __always_inline void row_owner_set(struct row_owner *who, const struct owner *owner)
 {
@@ -82,8 +94,8 @@ static __always_inline void row_owner_set(struct row_owner *who, const struct ow
 }
 
 /*
- * Declares the rows of a program: their key, which begins with a struct row_owner, has no undefined padding and is a
- * multiple of 8 bytes long, and how many kinds the overflow tells apart. User space sizes the rows.
+ * Declares the rows of a program: their key, which ends with its struct row_owner, who, has no undefined padding and is
+ * a multiple of 8 bytes long, and how many kinds the overflow tells apart. User space sizes the rows.
  */
 #define LEDGER(row_type, kinds)                                                                                        \
 	struct {                                                                                                       \
@@ -111,7 +123,7 @@ static __always_inline bool rows_add(void *rows, const void *row, const struct t
 {
 	struct tally *tally = bpf_map_lookup_elem(rows, row);
 
-	if (!tally) {
+	if (unlikely(!tally)) {
 		struct tally none = {};
 
 		bpf_map_update_elem(rows, row, &none, BPF_NOEXIST);
@@ -130,8 +142,8 @@ static __always_inline bool rows_add(void *rows, const void *row, const struct t
 #define ledger_add(row, amount, kind)                                                                                  \
 	({                                                                                                             \
 		struct tally _more = (amount);                                                                         \
-		if (ledger_half ? !rows_add(&rows_1, row, &_more) : !rows_add(&rows_0, row, &_more)) {                 \
-			__builtin_memset((row), 0, sizeof(struct row_owner));                                          \
+		if (unlikely(ledger_half ? !rows_add(&rows_1, row, &_more) : !rows_add(&rows_0, row, &_more))) {       \
+			__builtin_memset(&(row)->who, 0, sizeof((row)->who));                                          \
 			if (ledger_half ? !rows_add(&rows_1, row, &_more) : !rows_add(&rows_0, row, &_more)) {         \
 				__u32 _kind = (kind);                                                                  \
 				struct tally *_overflow = bpf_map_lookup_elem(&overflow, &_kind);                      \
@@ -165,7 +177,7 @@ static __always_inline bool processes_add(void *processes, const struct process_
 {
 	__u64 none = 0, *count = bpf_map_lookup_elem(processes, row);
 
-	if (!count) {
+	if (unlikely(!count)) {
 		bpf_map_update_elem(processes, row, &none, BPF_NOEXIST);
 		count = bpf_map_lookup_elem(processes, row);
 		if (!count)
@@ -182,7 +194,7 @@ static __always_inline void ledger_charge(const struct owner *owner, __u32 kind,
 	if (!owner->pid)
 		return;
 	__builtin_memcpy(row.command, owner->command, sizeof(row.command));
-	if (ledger_half ? !processes_add(&processes_1, &row) : !processes_add(&processes_0, &row))
+	if (unlikely(ledger_half ? !processes_add(&processes_1, &row) : !processes_add(&processes_0, &row)))
 		ledger_count(unattributed);
 }
 

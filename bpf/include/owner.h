@@ -167,6 +167,14 @@ static __always_inline void owner_keep(struct sock *sk, const struct socket_owne
 	bpf_map_update_elem(&owners, &address, owner, BPF_ANY);
 }
 
+/* What a connection has of its listener, before it has anything of its own. */
+static __always_inline void owner_leave(struct socket_owner *owner)
+{
+	owner->life = life_of(0, PHASE_NONE);
+	owner->refused = 0;
+	owner->attribution = ATTRIBUTION_LISTENER;
+}
+
 static __always_inline void owner_keep_listener(struct sock *sk, struct socket_owner *owner)
 {
 	struct socket_owner *stored;
@@ -178,8 +186,10 @@ static __always_inline void owner_keep_listener(struct sock *sk, struct socket_o
 	if (!sockets_have_storage)
 		return;
 	stored = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (stored)
-		*stored = *owner;
+	if (!stored)
+		return;
+	*stored = *owner;
+	owner_leave(stored);
 }
 
 /* kerntap's own process in the initial pid namespace, whose traffic nobody asked for */

@@ -48,11 +48,12 @@ static __always_inline bool allowance_take(__u32 *used, __u32 limit)
 	return *(volatile __u32 *)used <= limit;
 }
 
-static __always_inline __u32 throttle_slot(const __u64 *words, int count)
+static __always_inline __u32 throttle_slot(const __u64 *words, int whole)
 {
+	int count = row_words(whole);
 	__u64 hash = 0;
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < whole && i < count; i++)
 		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
 	return hash >> 52;
 }

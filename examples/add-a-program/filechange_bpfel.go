@@ -47,14 +47,14 @@ type fileChangeFileChangeEvent struct {
 }
 
 type fileChangeFileChangeRow struct {
-	_   structs.HostLayout
-	Who struct {
+	_          structs.HostLayout
+	Filesystem [16]int8
+	Who        struct {
 		_          structs.HostLayout
 		Command    [16]int8
 		CgroupId   uint64
 		Executable [32]int8
 	}
-	Filesystem [16]int8
 }
 
 type fileChangeOutcomes struct {

@@ -179,7 +179,7 @@ func madeHalf[V any](b *testing.B, spec *ebpf.MapSpec) *half[V] {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { m.Close() })
-	h, err := newHalf[V](m)
+	h, err := newHalf[V](m, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,10 +20,11 @@ type half[V any] struct {
 	any  reflect.Value // keys, as the slice of arrays that the map's keys are
 	each int           // values of a key
 	all  []V
+	key  []byte // room for one with what the map's lack at their end
 }
 
-// newHalf makes room to drain a map, some keys at a time.
-func newHalf[V any](m *ebpf.Map) (*half[V], error) {
+// newHalf makes room to drain a map, some keys at a time, whose keys lack so many bytes at their end, which are zero.
+func newHalf[V any](m *ebpf.Map, lacking uint32) (*half[V], error) {
 	each := 1
 	if m.Type() == ebpf.PerCPUHash {
 		cpus, err := ebpf.PossibleCPU()
@@ -46,6 +47,7 @@ func newHalf[V any](m *ebpf.Map) (*half[V], error) {
 		any:  keys,
 		each: each,
 		all:  make([]V, n*each),
+		key:  make([]byte, keySize+int(lacking)),
 	}, nil
 }
 
@@ -59,7 +61,8 @@ func (h *half[V]) drain(take func(key []byte, values []V)) error {
 			return err
 		}
 		for i := range n {
-			take(h.keys[i*size:(i+1)*size], h.all[i*h.each:(i+1)*h.each])
+			copy(h.key, h.keys[i*size:(i+1)*size])
+			take(h.key, h.all[i*h.each:(i+1)*h.each])
 		}
 		if err != nil {
 			return nil

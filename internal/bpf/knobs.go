@@ -31,11 +31,12 @@ func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
 		"self_netns":           s.SelfNetNS,
 		"self_ports":           s.SelfPorts,
 		"may_probe_read":       mayProbeRead(),
-		"rows_by_cgroup":       s.RowsBy.Container || s.RowsBy.Pod,
+		"rows_by_cgroup":       s.RowsBy.cgroups(),
 		"rows_by_executable":   s.RowsBy.Executable,
 		"rows_by_port":         s.RowsBy.ServerPort,
 		"rows_by_interface":    s.RowsBy.Interface,
 		"distribution_bounds":  distributionBounds(),
+		"distribution_below":   distributionBelow(),
 	}
 	return errors.Join(
 		setKnobs(spec.Variables, fixed),
@@ -86,6 +87,28 @@ func RowsByAttributes(names []string) RowsBy {
 		Executable: slices.Contains(names, telemetry.ProcessExecutable),
 		ServerPort: slices.Contains(names, telemetry.ServerPort),
 		Interface:  slices.Contains(names, telemetry.InterfaceName),
+	}
+}
+
+func (r RowsBy) cgroups() bool { return r.Container || r.Pod }
+
+// keysLack is how many bytes at the end of rows, which would be zero, their keys have no room for.
+func (r RowsBy) keysLack() uint32 {
+	if r.cgroups() || r.Executable {
+		return 0
+	}
+	return wireOwnerTail
+}
+
+// shorten leaves the keys of an object's rows no longer than what they tell apart.
+func (r RowsBy) shorten(spec *ebpf.CollectionSpec) {
+	for _, name := range []string{rowsMap, distributionsMap} {
+		for _, half := range []string{"0", "1"} {
+			if m := spec.Maps[name+half]; m != nil && r.keysLack() > 0 {
+				m.KeySize -= r.keysLack()
+				m.Key = nil // the type of the whole row
+			}
+		}
 	}
 }
 

@@ -43,12 +43,13 @@ func newLedger(session *Session, c *ebpf.Collection) (*ledger, error) {
 	if l.turning == nil || l.allowances == nil || c.Maps[overflowMap] == nil {
 		return nil, fmt.Errorf("object lacks map %s or %s, or variable %s", overflowMap, allowancesMap, halfVariable)
 	}
+	lacking := session.RowsBy.keysLack()
 	var errs [7]error
 	for i := range 2 {
-		l.rows[i], errs[i] = openHalf[wireTally](c, rowsMap, i)
-		l.processes[i], errs[2+i] = openHalf[uint64](c, processesMap, i)
+		l.rows[i], errs[i] = openHalf[wireTally](c, rowsMap, i, lacking)
+		l.processes[i], errs[2+i] = openHalf[uint64](c, processesMap, i, 0)
 		if c.Maps[spillMap] != nil {
-			l.distributions[i], errs[4+i] = openHalf[wireMeasures](c, distributionsMap, i)
+			l.distributions[i], errs[4+i] = openHalf[wireMeasures](c, distributionsMap, i, lacking)
 		}
 	}
 	l.runs, errs[6] = newRuns(c.Maps[runsMap])
@@ -59,13 +60,13 @@ func newLedger(session *Session, c *ebpf.Collection) (*ledger, error) {
 	return l, errors.Join(errs[:]...)
 }
 
-func openHalf[V any](c *ebpf.Collection, name string, i int) (*half[V], error) {
+func openHalf[V any](c *ebpf.Collection, name string, i int, lacking uint32) (*half[V], error) {
 	name = fmt.Sprint(name, i)
 	m := c.Maps[name]
 	if m == nil {
 		return nil, fmt.Errorf("object lacks map %s", name)
 	}
-	return newHalf[V](m)
+	return newHalf[V](m, lacking)
 }
 
 // turn has the kernel fill the other half and returns when nothing fills this one any more.

@@ -35,6 +35,7 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	if err := session.setKnobs(spec); err != nil {
 		return nil, err
 	}
+	session.RowsBy.shorten(spec)
 	shrunk, err := session.sizeMaps(spec)
 	if err != nil {
 		return nil, err

@@ -138,7 +138,8 @@ func (p *pendingTallies) addSpill(kind uint32, before, now *wireMeasures) {
 func (p *pendingTallies) row(key []byte) *pendingRow {
 	row := p.rows[string(key)]
 	if row == nil && len(p.rows) >= maxPending {
-		key = slices.Concat(make([]byte, unsafe.Sizeof(wireRowOwner{})), key[unsafe.Sizeof(wireRowOwner{}):])
+		owner := int(unsafe.Sizeof(wireRowOwner{}))
+		key = slices.Concat(key[:len(key)-owner], make([]byte, owner))
 		row = p.rows[string(key)]
 	}
 	if row == nil {
@@ -182,7 +183,7 @@ func (p *pendingTallies) base() BaseEvent {
 }
 
 func (p *pendingTallies) rowTally(key string, pending *pendingRow) RowTally {
-	who := head[wireRowOwner]([]byte(key))
+	who := head[wireRowOwner]([]byte(key[len(key)-int(unsafe.Sizeof(wireRowOwner{})):]))
 	base := p.base()
 	base.Command = p.headers.commands.of(who.Command, who.Command[:])
 	base.Executable = p.headers.executables.of(who.Executable, who.Executable[:])

@@ -15,7 +15,7 @@ import (
 // told is what a row becomes here.
 type told struct {
 	RowTally
-	last byte // of its key
+	first byte // of its key
 }
 
 func (*told) GetEventType() string { return "told" }
@@ -24,7 +24,7 @@ func (*told) GetEventType() string { return "told" }
 func keyOf(command string, kind byte) []byte {
 	var who wireRowOwner
 	copy(who.Command[:], command)
-	return append(slices.Clone(unsafe.Slice((*byte)(unsafe.Pointer(&who)), unsafe.Sizeof(who))), kind)
+	return slices.Concat([]byte{kind}, unsafe.Slice((*byte)(unsafe.Pointer(&who)), unsafe.Sizeof(who)))
 }
 
 func processOf(command string, pid uint32, kind uint32) []byte {
@@ -38,10 +38,10 @@ func waiting() *pendingTallies {
 	return newPendingTallies(&Spec{
 		Name: "told",
 		Row: func(tally RowTally, key []byte) (BPFEvent, error) {
-			if key[len(key)-1] == 9 {
+			if key[0] == 9 {
 				return nil, errors.New("unreadable")
 			}
-			return &told{tally, key[len(key)-1]}, nil
+			return &told{tally, key[0]}, nil
 		},
 		Kind:      func(kind uint32) []byte { return keyOf("", byte(kind)) },
 		SpillKind: func(kind uint32) []byte { return keyOf("", byte(kind)) },
@@ -95,7 +95,7 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	if process.Tally() != 7 || process.PID != 7 || process.Command != "curl" || !process.ProcessOnly() || process.GetEventType() != "told" {
 		t.Errorf("process %+v", process)
 	}
-	if row.N != 7 || row.Sum != 31 || row.Command != "curl" || row.last != 1 || !row.Since().Equal(began) || row.GetWallClockTime() != p.until {
+	if row.N != 7 || row.Sum != 31 || row.Command != "curl" || row.first != 1 || !row.Since().Equal(began) || row.GetWallClockTime() != p.until {
 		t.Errorf("row %+v, since %s until %s", row, row.Since(), row.GetWallClockTime())
 	}
 	want := telemetry.Distribution{Count: 5, Sum: 1, Zero: 1}
@@ -135,7 +135,7 @@ func TestTheOverflowIsToldByItsGrowth(t *testing.T) {
 	if l := to.taken[0].(Lacking); l.Nameless() != 2 || l.Ownerless() != 1 {
 		t.Errorf("lack %+v", l)
 	}
-	if row := to.taken[1].(*told); row.N != 2 || row.Sum != 30 || row.last != 3 || row.Command != "" ||
+	if row := to.taken[1].(*told); row.N != 2 || row.Sum != 30 || row.first != 3 || row.Command != "" ||
 		row.Distribution.Count != 1 || row.Distribution.Sum != 2 || row.Amounts[0] != 2 || row.Second != nil {
 		t.Errorf("row %+v, %+v", row, row.Distribution)
 	}

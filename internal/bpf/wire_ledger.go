@@ -1,6 +1,10 @@
 package bpf
 
 import (
+	"math"
+	"slices"
+	"unsafe"
+
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
 
@@ -13,12 +17,15 @@ func (w wireOutcomes) tallied() uint64 { return w.Recorded + w.Throttled + w.Cou
 // wireTally is struct tally of bpf/include/ledger.h.
 type wireTally struct{ Count, Sum uint64 }
 
-// wireRowOwner is struct row_owner of bpf/include/ledger.h, which opens the key of every row.
+// wireRowOwner is struct row_owner of bpf/include/ledger.h, which ends the key of every row.
 type wireRowOwner struct {
 	Command    [16]byte
 	CgroupID   uint64
 	Executable [32]byte
 }
+
+// wireOwnerTail is how many bytes keys have no room for where rows tell neither cgroups nor executables apart.
+const wireOwnerTail = uint32(unsafe.Sizeof(wireRowOwner{}) - unsafe.Offsetof(wireRowOwner{}.CgroupID))
 
 // wireProcessRow is struct process_row of bpf/include/ledger.h.
 type wireProcessRow struct {
@@ -88,16 +95,28 @@ const wireBounds = 256
 
 // distributionBounds are the bounds of a distribution's buckets in nanoseconds, rounded down: a whole number of
 // nanoseconds is above a bound exactly if it is above what is left of it. The table is filled up with what no duration
-// exceeds.
+// exceeds, and a duration can be taken from without a carry.
 func distributionBounds() (bounds [wireBounds]uint64) {
 	bounds[0] = nanoseconds(telemetry.ZeroThreshold())
 	for i := 1; i < len(bounds); i++ {
-		bounds[i] = ^uint64(0)
+		bounds[i] = math.MaxInt64
 		if i <= telemetry.BucketCount {
 			bounds[i] = nanoseconds(telemetry.UpperBound(i - 1))
 		}
 	}
 	return bounds
+}
+
+// distributionBelow is how many bounds lie below each power of two, at the place that distribution_octave of
+// bpf/include/distribution.h gives to the numbers of that length.
+func distributionBelow() (below [64]uint8) {
+	bounds := distributionBounds()
+	for length := range len(below) {
+		power := uint64(1) << length
+		first, _ := slices.BinarySearch(bounds[:], power)
+		below[(2*power-1)*0x03f79d71b4cb0a89>>58] = uint8(min(first, distributionSlots))
+	}
+	return below
 }
 
 func nanoseconds(seconds float64) uint64 { return uint64(seconds * 1e9) }

@@ -30,8 +30,8 @@ struct inode {
 #pragma clang attribute pop
 
 struct file_change_row {
-	struct row_owner who;
 	char filesystem[16]; /* ext4, tmpfs, … */
+	struct row_owner who;
 };
 
 LEDGER(struct file_change_row, 1);

@@ -84,13 +84,7 @@ type connectionConnectionEvent struct {
 }
 
 type connectionConnectionRow struct {
-	_   structs.HostLayout
-	Who struct {
-		_          structs.HostLayout
-		Command    [16]int8
-		CgroupId   uint64
-		Executable [32]int8
-	}
+	_        structs.HostLayout
 	Error    int32
 	Port     uint16
 	Family   uint8
@@ -99,6 +93,12 @@ type connectionConnectionRow struct {
 	Active   uint8
 	Protocol uint8
 	Pad      [5]uint8
+	Who      struct {
+		_          structs.HostLayout
+		Command    [16]int8
+		CgroupId   uint64
+		Executable [32]int8
+	}
 }
 
 type connectionFilterSet struct {
@@ -241,6 +241,7 @@ const (
 	connectionProgConnectionUdp4         = "connection_udp4"
 	connectionProgConnectionUdp6         = "connection_udp6"
 	connectionVarAcceptorsAreSeen        = "acceptors_are_seen"
+	connectionVarDistributionBelow       = "distribution_below"
 	connectionVarDistributionBounds      = "distribution_bounds"
 	connectionVarFilesHaveSockets        = "files_have_sockets"
 	connectionVarFilterSets              = "filter_sets"
@@ -352,6 +353,7 @@ type connectionMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionVariableSpecs struct {
 	AcceptorsAreSeen        *ebpf.VariableSpec `ebpf:"acceptors_are_seen"`
+	DistributionBelow       *ebpf.VariableSpec `ebpf:"distribution_below"`
 	DistributionBounds      *ebpf.VariableSpec `ebpf:"distribution_bounds"`
 	FilesHaveSockets        *ebpf.VariableSpec `ebpf:"files_have_sockets"`
 	FilterSets              *ebpf.VariableSpec `ebpf:"filter_sets"`
@@ -441,6 +443,7 @@ func (m *connectionMaps) Close() error {
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionVariables struct {
 	AcceptorsAreSeen        *ebpf.Variable `ebpf:"acceptors_are_seen"`
+	DistributionBelow       *ebpf.Variable `ebpf:"distribution_below"`
 	DistributionBounds      *ebpf.Variable `ebpf:"distribution_bounds"`
 	FilesHaveSockets        *ebpf.Variable `ebpf:"files_have_sockets"`
 	FilterSets              *ebpf.Variable `ebpf:"filter_sets"`

@@ -115,19 +115,19 @@ type packetDropPacketDropEvent struct {
 }
 
 type packetDropPacketDropRow struct {
-	_   structs.HostLayout
-	Who struct {
-		_          structs.HostLayout
-		Command    [16]int8
-		CgroupId   uint64
-		Executable [32]int8
-	}
+	_         structs.HostLayout
 	Interface [16]int8
 	Location  uint64
 	Reason    uint32
 	Ethertype uint16
 	Protocol  uint8
 	Flags     uint8
+	Who       struct {
+		_          structs.HostLayout
+		Command    [16]int8
+		CgroupId   uint64
+		Executable [32]int8
+	}
 }
 
 type packetDropProcessRow struct {

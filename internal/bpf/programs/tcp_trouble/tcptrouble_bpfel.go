@@ -147,16 +147,16 @@ type tcpTroubleTcpTroubleEvent struct {
 }
 
 type tcpTroubleTcpTroubleRow struct {
-	_   structs.HostLayout
-	Who struct {
+	_      structs.HostLayout
+	Reason uint32
+	Kind   uint8
+	Pad    [3]uint8
+	Who    struct {
 		_          structs.HostLayout
 		Command    [16]int8
 		CgroupId   uint64
 		Executable [32]int8
 	}
-	Reason uint32
-	Kind   uint8
-	Pad    [3]uint8
 }
 
 // Names of all BPF objects in the ELF.
