@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/cap"
 
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
@@ -25,14 +26,19 @@ const (
 	withPerfmon
 	withSyslog
 	withPtrace
+	withResource
+	withAdmin // stands for the first two where an engine does not know them
 	combinations
+
+	withTwo = withBPF | withPerfmon
 )
 
-// asUser makes a command run as an ordinary user with these of the four capabilities and no other.
+// asUser makes a command run as an ordinary user with these of the capabilities and no other.
 func asUser(combination int) func(*exec.Cmd) {
 	var capabilities []uintptr
 	for flag, capability := range map[int]uintptr{
 		withBPF: unix.CAP_BPF, withPerfmon: unix.CAP_PERFMON, withSyslog: unix.CAP_SYSLOG, withPtrace: unix.CAP_SYS_PTRACE,
+		withResource: unix.CAP_SYS_RESOURCE, withAdmin: unix.CAP_SYS_ADMIN,
 	} {
 		if combination&flag != 0 {
 			capabilities = append(capabilities, capability)
@@ -49,7 +55,7 @@ func TestPrivilegesThatAreNotEnoughAreNamed(t *testing.T) {
 	bpftest.Require(t)
 	for combination := range combinations {
 		var want string
-		switch combination & (withBPF | withPerfmon) {
+		switch combination & (withTwo | withAdmin) {
 		case 0:
 			want = "missing CAP_BPF and CAP_PERFMON: "
 		case withBPF:
@@ -59,9 +65,12 @@ func TestPrivilegesThatAreNotEnoughAreNamed(t *testing.T) {
 		default:
 			continue
 		}
+		if combination&withResource != 0 {
+			continue // it is about memory, and asked for nothing before this
+		}
 		code, stdout, stderr := child(t, asUser(combination), "run", "--listen", "off")
 		if code != exitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) {
-			t.Errorf("%04b: exit code %d, stdout %q, stderr %q, want %q", combination, code, stdout, stderr, want)
+			t.Errorf("%06b: exit code %d, stdout %q, stderr %q, want %q", combination, code, stdout, stderr, want)
 		}
 	}
 }
@@ -116,19 +125,43 @@ const (
 	container                = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
+// requireToGive skips what takes a capability that this process does not have itself: engines leave SYS_RESOURCE out.
+func requireToGive(t *testing.T, combination int) {
+	t.Helper()
+	if has, err := cap.GetProc().GetFlag(cap.Permitted, cap.SYS_RESOURCE); err != nil {
+		t.Fatal(err)
+	} else if combination&withResource != 0 && !has {
+		t.Skip("this process has no SYS_RESOURCE to give")
+	}
+}
+
+// enough are the combinations that are enough, without those that have both the two and what stands for them; of these
+// there is the one with everything.
+func enough() []int {
+	all := []int{combinations - 1}
+	for combination := range combinations {
+		if base := combination & (withTwo | withAdmin); base == withTwo || base == withAdmin {
+			all = append(all, combination)
+		}
+	}
+	return all
+}
+
 // Every combination of capabilities that is enough tells the same, but for what the further ones add; and it does so
 // after it has dropped all of them.
 func TestPrivilegesBeyondTheTwoAddWhatTheyAreFor(t *testing.T) {
 	bpftest.Require(t)
-	const two = withBPF | withPerfmon
 	told := make(map[int]seen)
-	for _, combination := range []int{two, two | withSyslog, two | withPtrace, two | withSyslog | withPtrace} {
-		t.Run(fmt.Sprintf("%04b", combination), func(t *testing.T) { told[combination] = tellAll(t, combination) })
+	for _, combination := range enough() {
+		t.Run(fmt.Sprintf("%06b", combination), func(t *testing.T) {
+			requireToGive(t, combination)
+			told[combination] = tellAll(t, combination)
+		})
 	}
 	if t.Failed() {
 		return
 	}
-	alone := told[two]
+	alone := told[withTwo]
 	if !slices.Contains(alone.lost, "drop_locations") || alone.locations > 0 {
 		t.Errorf("the two alone lose %v and name %d locations", alone.lost, alone.locations)
 	}
@@ -138,10 +171,10 @@ func TestPrivilegesBeyondTheTwoAddWhatTheyAreFor(t *testing.T) {
 			want = withLocations(alone)
 		}
 		if !slices.Equal(this.lost, want.lost) || !maps.EqualFunc(this.keys, want.keys, slices.Equal) {
-			t.Errorf("%04b loses %v and tells\n%v\nwant %v and\n%v", combination, this.lost, this.keys, want.lost, want.keys)
+			t.Errorf("%06b loses %v and tells\n%v\nwant %v and\n%v", combination, this.lost, this.keys, want.lost, want.keys)
 		}
 		if !maps.Equal(this.threads, alone.threads) {
-			t.Errorf("%04b keeps %v, want %v", combination, this.threads, alone.threads)
+			t.Errorf("%06b keeps %v, want %v", combination, this.threads, alone.threads)
 		}
 	}
 }
