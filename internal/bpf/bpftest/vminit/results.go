@@ -11,7 +11,7 @@ import (
 const mostWords = 60
 
 // results turns what a test binary writes under -test.v into one line a test, with the words of those that did not
-// pass. Subtests are words of the test that they belong to.
+// pass, and the subtests that were skipped of those that did. Subtests are words of the test that they belong to.
 type results struct {
 	console io.Writer
 	name    string // of the package
@@ -21,6 +21,7 @@ type results struct {
 	verdict string // "" while it runs
 	took    string
 	words   []string
+	skipped []string // subtests
 	omitted int
 	failed  bool // any of them
 }
@@ -56,6 +57,9 @@ func (r *results) line(line string) {
 			return
 		}
 	}
+	if strings.HasPrefix(strings.TrimLeft(line, " "), "--- SKIP: ") {
+		r.skipped = append(r.skipped, line)
+	}
 	switch {
 	case line == "PASS" || line == "FAIL" || line == "" || strings.HasPrefix(line, "=== "):
 	case len(r.words) < mostWords:
@@ -88,13 +92,15 @@ func (r *results) flush() {
 	}
 	fmt.Fprintf(r.console, "vm: %s %s %s %s\n", r.verdict, r.name, r.test, r.took)
 	r.failed = r.failed || r.verdict == "FAIL"
-	if r.verdict != "PASS" {
-		for _, word := range r.words {
-			fmt.Fprintf(r.console, "vm| %s\n", word)
-		}
-		if r.omitted > 0 {
-			fmt.Fprintf(r.console, "vm| … and %d lines more\n", r.omitted)
-		}
+	words := r.words
+	if r.verdict == "PASS" {
+		words, r.omitted = r.skipped, 0
 	}
-	r.test, r.verdict, r.took, r.words, r.omitted = "", "", "", nil, 0
+	for _, word := range words {
+		fmt.Fprintf(r.console, "vm| %s\n", word)
+	}
+	if r.omitted > 0 {
+		fmt.Fprintf(r.console, "vm| … and %d lines more\n", r.omitted)
+	}
+	r.test, r.verdict, r.took, r.words, r.skipped, r.omitted = "", "", "", nil, nil, 0
 }

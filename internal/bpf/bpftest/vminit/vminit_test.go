@@ -41,6 +41,9 @@ func TestResults(t *testing.T) {
 			"vm| panic: test timed out after 1s\n", errors.New("exit status 2")},
 		"leaks after the last test": {"=== RUN   TestOne\n--- PASS: TestOne (0.01s)\nPASS\ngoleak: found goroutines",
 			"vm: PASS p TestOne 0.01s\nvm: FAIL p (the binary) exit status 1\nvm| goleak: found goroutines\n", errors.New("exit status 1")},
+		"a subtest is skipped": {"=== RUN   TestOne\n=== RUN   TestOne/sub\n    one_test.go:7: needs a tool\n" +
+			"--- PASS: TestOne (0.01s)\n    --- SKIP: TestOne/sub (0.00s)\nPASS\n",
+			"vm: PASS p TestOne 0.01s\nvm|     --- SKIP: TestOne/sub (0.00s)\n", nil},
 		"no tests":          {"testing: warning: no tests to run\nPASS\n", "", nil},
 		"it does not start": {"", "vm: FAIL p (the binary) no such file\n", errors.New("no such file")},
 	} {

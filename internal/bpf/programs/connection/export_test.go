@@ -11,5 +11,5 @@ import (
 // NewWithoutFunctions returns the program as it is on kernels that do not let programs attach to functions.
 func NewWithoutFunctions(storage bpf.EventStorage, options ...bpf.Option) *bpf.Program {
 	refused := func(*btf.Spec) error { return errors.New("a test refuses it") }
-	return newProgram(DefaultConfig(), hooks{trampolines: refused}, storage, options...)
+	return newProgram(DefaultConfig(), hooks{trampolines: refused, functions: connectFunctions}, storage, options...)
 }

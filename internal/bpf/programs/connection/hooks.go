@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -18,9 +19,29 @@ import (
 type hooks struct {
 	// trampolines returns nil if programs can be attached to functions of the kernel.
 	trampolines func(*btf.Spec) error
+	// functions returns nil if the kernel has every function that tells of connects which end at once.
+	functions func(*btf.Spec) error
 }
 
-func newHooks() hooks { return hooks{trampolines: kernel.InstantConnects.Lost} }
+func newHooks() hooks { return hooks{trampolines: kernel.InstantConnects.Lost, functions: connectFunctions} }
+
+// connectFunctions names the functions that the kernel itself lacks: those of IPv6 may be in a module, or nowhere.
+func connectFunctions(types *btf.Spec) error {
+	spec, err := loadConnection()
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, name := range onConnects() {
+		if function := spec.Programs[name].AttachTo; !kernel.HasFunction(types, function) {
+			missing = append(missing, function)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("functions %s: %w", strings.Join(missing, ", "), kernel.ErrLacking)
+	}
+	return nil
+}
 
 // onConnects are the hooks on functions that tell of connects which end at once.
 func onConnects() []string {
@@ -100,7 +121,7 @@ var errOff = errors.New("sync_failures is off")
 func (h hooks) reductions(session *bpf.Session) []kernel.Reduction {
 	all := []kernel.Reduction{kernel.ContainerIDs, kernel.Acceptors, kernel.OpenConnections}
 	instant, indirect := kernel.InstantConnects, kernel.IndirectConnects
-	instant.Lost, indirect.Lost = h.trampolines, h.trampolines
+	instant.Lost, indirect.Lost = h.instantLost, h.trampolines
 	switch session.SyncFailures {
 	case bpf.SyncOff:
 		instant.Remedy, instant.Lost = "set sync_failures to auto or syscalls", func(*btf.Spec) error { return errOff }
@@ -108,13 +129,20 @@ func (h hooks) reductions(session *bpf.Session) []kernel.Reduction {
 		instant.Remedy = "mount tracefs on /sys/kernel/tracing where kerntap can read it, which takes root most often"
 		instant.Lost = func(types *btf.Spec) error {
 			if h.trampolines(types) == nil {
-				return nil
+				return h.functions(types)
 			}
 			return syscallTracepoints()
 		}
 		all = append(all, indirect)
 	}
 	return append(all, instant)
+}
+
+func (h hooks) instantLost(types *btf.Spec) error {
+	if err := h.trampolines(types); err != nil {
+		return err
+	}
+	return h.functions(types)
 }
 
 // withoutFetching takes the atomic operations that fetch out of code that is not reached without open_are_told: kernels

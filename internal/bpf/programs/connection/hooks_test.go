@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/kernel"
 )
 
 // Kernels before 5.12 refuse any instruction of this class whose immediate value is not 0, reached or not.
@@ -46,15 +47,21 @@ func TestConnectsThatAreNotSeenAreNamed(t *testing.T) {
 	for _, test := range []struct {
 		mode      string
 		functions error
+		missing   error    // a function
 		lost      []string // where tracefs can be read
 	}{
-		{"", nil, nil}, {bpf.SyncAuto, nil, nil}, {bpf.SyncSyscalls, nil, nil},
-		{bpf.SyncOff, nil, []string{"instant_connects"}},
-		{bpf.SyncAuto, refused, []string{"instant_connects"}},
-		{bpf.SyncOff, refused, []string{"instant_connects"}},
-		{bpf.SyncSyscalls, refused, []string{"indirect_connects"}},
+		{"", nil, nil, nil}, {bpf.SyncAuto, nil, nil, nil}, {bpf.SyncSyscalls, nil, nil, nil},
+		{bpf.SyncOff, nil, nil, []string{"instant_connects"}},
+		{bpf.SyncAuto, refused, nil, []string{"instant_connects"}},
+		{bpf.SyncOff, refused, nil, []string{"instant_connects"}},
+		{bpf.SyncSyscalls, refused, nil, []string{"indirect_connects"}},
+		{bpf.SyncAuto, nil, refused, []string{"instant_connects"}},
+		{bpf.SyncSyscalls, nil, refused, []string{"instant_connects"}},
 	} {
-		h := hooks{trampolines: func(*btf.Spec) error { return test.functions }}
+		h := hooks{
+			trampolines: func(*btf.Spec) error { return test.functions },
+			functions:   func(*btf.Spec) error { return test.missing },
+		}
 		session := bpf.NewSession(nil)
 		session.SyncFailures = test.mode
 		want := test.lost
@@ -76,5 +83,29 @@ func TestConnectsThatAreNotSeenAreNamed(t *testing.T) {
 		if !slices.Equal(lost, want) {
 			t.Errorf("with %q and functions %v %v are lost, want %v", test.mode, test.functions, lost, want)
 		}
+	}
+}
+
+// A kernel whose IPv6 is a module has none of its functions in its own BTF.
+func TestFunctionsThatAreMissingAreNamed(t *testing.T) {
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Skip(err)
+	}
+	if err := connectFunctions(types); err != nil && !kernel.HasFunction(types, "tcp_v6_connect") {
+		t.Skip(err)
+	} else if err != nil {
+		t.Error(err)
+	}
+	builder, err := btf.NewBuilder([]btf.Type{&btf.Int{Name: "int", Size: 4}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := builder.Spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := connectFunctions(none); !errors.Is(err, kernel.ErrLacking) || !strings.Contains(err.Error(), "tcp_v6_pre_connect") {
+		t.Errorf("without any function: %v", err)
 	}
 }
