@@ -187,6 +187,8 @@ static __always_inline void connection_last(struct sock *sk, struct socket_owner
 		end.outcome = OUTCOME_FAILED;
 		if (!end.error)
 			end.error = known->error;
+		if (!end.error && tcp->write_seq)
+			end.error = ERROR_UNSEEN;
 	} else if (phase < PHASE_FOUND) {
 		if (!tcp->rcv_nxt)
 			return;

@@ -17,6 +17,9 @@ enum outcome {
 	OUTCOME_CLOSED = 3,
 };
 
+/* Why a connect failed was skipped: the process has taken the error from the socket, or there was none and it gave up. */
+enum { ERROR_UNSEEN = -1 };
+
 struct connection_row {
 	__s32 error;
 	__u16 port; /* of the server, where rows tell ports apart */

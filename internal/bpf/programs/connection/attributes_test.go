@@ -2,6 +2,7 @@ package connection
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"syscall"
 	"testing"
@@ -46,6 +47,8 @@ func byAccept(e *Event) { e.Attribution = ByAccept }
 
 func byHolder(e *Event) { e.Attribution = ByHolder }
 
+func portForgotten(e *Event) { e.Peer = netip.AddrPortFrom(e.Peer.Addr(), 0) }
+
 func unsent(e *Event) { e.Local = noEndpoint }
 
 func TestAttributesHoldWhatIsKnownAndNothingElse(t *testing.T) {
@@ -61,6 +64,8 @@ func TestAttributesHoldWhatIsKnownAndNothingElse(t *testing.T) {
 				{`kerntap.tcp.role="client"`, `error.type="refused"`, "kerntap.errno=111", "kerntap.duration=0.0015"}}},
 		{"client gave up", with(event(RoleClient, OutcomeFailed, 0), untimed), [][]string{endsV4, ofCurl,
 			{`kerntap.tcp.role="client"`, `error.type="cancelled"`}}},
+		{"client failed unseen", with(with(event(RoleClient, OutcomeFailed, errnoOf(-1)), untimed), portForgotten), [][]string{
+			endsV4[:len(endsV4)-1], ofCurl, {`kerntap.tcp.role="client"`, `error.type="_OTHER"`}}},
 		{"client closed", event(RoleClient, OutcomeClosed, 0), [][]string{endsV4, ofCurl,
 			{`kerntap.tcp.role="client"`, "kerntap.duration=0.0015"}}},
 		{"client reset", event(RoleClient, OutcomeClosed, syscall.EPIPE), [][]string{endsV4, ofCurl,

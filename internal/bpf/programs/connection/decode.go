@@ -59,7 +59,7 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 		UDP:         udp,
 		Traffic:     trafficOf(&wire),
 		Ending:      Ending(wire.Ending),
-		Errno:       syscall.Errno(wire.Error),
+		Errno:       errnoOf(wire.Error),
 		Duration:    time.Duration(wire.DurationNs),
 		Local:       endpoint(wire.Local.Address, wire.Local.Port),
 		Peer:        endpoint(wire.Peer.Address, wire.Peer.Port),

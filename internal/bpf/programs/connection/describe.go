@@ -66,17 +66,17 @@ func (e *Event) Severity() telemetry.Severity {
 func (e *Event) Body() string {
 	switch {
 	case e.Outcome == OutcomeOpened && e.Role == RoleServer:
-		return fmt.Sprintf("%s accepted %s on %s", e.Who(), e.Peer, e.Local)
+		return fmt.Sprintf("%s accepted %s on %s", e.Who(), e.peer(), e.Local)
 	case e.Outcome == OutcomeOpened:
-		return fmt.Sprintf("%s connected to %s%s", e.Who(), e.Peer, e.span(" in "))
+		return fmt.Sprintf("%s connected to %s%s", e.Who(), e.peer(), e.span(" in "))
 	case e.Outcome == OutcomeFailed && e.Role == RoleServer:
-		return fmt.Sprintf("%s lost %s on %s before it was established: %s", e.Who(), e.Peer, e.Local, e.why())
+		return fmt.Sprintf("%s lost %s on %s before it was established: %s", e.Who(), e.peer(), e.Local, e.why())
 	case e.cancelled():
-		return fmt.Sprintf("%s gave up connecting to %s%s", e.Who(), e.Peer, e.span(" after "))
+		return fmt.Sprintf("%s gave up connecting to %s%s", e.Who(), e.peer(), e.span(" after "))
 	case e.Outcome == OutcomeFailed:
-		return fmt.Sprintf("%s could not connect to %s: %s%s", e.Who(), e.Peer, e.why(), e.span(" after "))
+		return fmt.Sprintf("%s could not connect to %s: %s%s", e.Who(), e.peer(), e.why(), e.span(" after "))
 	}
-	line := fmt.Sprintf("%s ended its connection with %s%s", e.Who(), e.Peer, e.span(" after "))
+	line := fmt.Sprintf("%s ended its connection with %s%s", e.Who(), e.peer(), e.span(" after "))
 	if e.Ending != 0 {
 		line += fmt.Sprintf(", %s", &e.Traffic)
 	}
@@ -86,10 +86,21 @@ func (e *Event) Body() string {
 	return line
 }
 
+// peer is the other end. A socket has forgotten the port once its process was told of a failure.
+func (e *Event) peer() string {
+	if e.Peer.Port() == 0 {
+		return e.Peer.Addr().String()
+	}
+	return e.Peer.String()
+}
+
 // why is the kernel's own word for the error.
 func (e *Event) why() string {
-	if e.cancelled() {
+	switch {
+	case e.cancelled():
 		return "given up"
+	case e.Errno == ErrnoUnseen:
+		return "the kernel did not let it be seen why"
 	}
 	return e.Errno.Error()
 }
@@ -118,10 +129,10 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 			telemetry.String(telemetry.NetworkLocalAddress, e.Local.Addr().String()),
 			telemetry.Int(telemetry.NetworkLocalPort, int64(e.Local.Port())))
 	}
-	dst = append(dst,
-		telemetry.String(telemetry.NetworkPeerAddress, e.Peer.Addr().String()),
-		telemetry.Int(telemetry.NetworkPeerPort, int64(e.Peer.Port())),
-	)
+	dst = append(dst, telemetry.String(telemetry.NetworkPeerAddress, e.Peer.Addr().String()))
+	if e.Peer.Port() != 0 {
+		dst = append(dst, telemetry.Int(telemetry.NetworkPeerPort, int64(e.Peer.Port())))
+	}
 	dst = e.OwnerAttributes(dst)
 	if role := e.Role.String(); role != "" {
 		dst = append(dst, telemetry.String(telemetry.TCPRole, role))
@@ -132,7 +143,7 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 	if reason := errorType(e.Outcome, e.Errno); reason != "" {
 		dst = append(dst, telemetry.String(telemetry.ErrorType, reason))
 	}
-	if e.Errno != 0 {
+	if e.Errno != 0 && e.Errno != ErrnoUnseen {
 		dst = append(dst, telemetry.Int(telemetry.Errno, int64(e.Errno)))
 	}
 	switch {

@@ -76,6 +76,8 @@ func TestABodyIsOneLineForPeople(t *testing.T) {
 		{with(event(RoleClient, OutcomeFailed, syscall.ETIMEDOUT), lasting(127_123_456_789)),
 			"curl[1234] could not connect to 198.51.100.2:443: connection timed out after 2m7.123s"},
 		{event(RoleClient, OutcomeFailed, 0), "curl[1234] gave up connecting to 198.51.100.2:443 after 1.5ms"},
+		{with(with(event(RoleClient, OutcomeFailed, ErrnoUnseen), untimed), portForgotten),
+			"curl[1234] could not connect to 198.51.100.2: the kernel did not let it be seen why"},
 		{with(event(RoleServer, OutcomeFailed, syscall.ECONNRESET), untimed),
 			"curl[1234] lost 198.51.100.2:443 on 192.0.2.1:40000 before it was established: connection reset by peer"},
 		{with(event(RoleServer, OutcomeFailed, 0), untimed),

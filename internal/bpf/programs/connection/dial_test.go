@@ -22,6 +22,7 @@ import (
 //	nonblocking   asks connect, waits until the socket can be written to, and asks connect again
 //	mptcp         like blocking, of MPTCP
 //	io_uring      has io_uring connect
+//	impatient     like blocking, with a timeout of its own (TCP_USER_TIMEOUT)
 //	reset         like blocking, and then reads
 //	cancel        asks connect once and closes
 //	hang          waits in connect; it has begun when all of them do
@@ -98,10 +99,14 @@ func dialOne(way string, to netip.AddrPort) error {
 		return fmt.Errorf("make a socket: %v", err)
 	}
 	defer unix.Close(fd)
-	if way == "io_uring" {
+	switch way {
+	case "io_uring":
 		return dialByRing(fd, to)
-	}
-	if way == "bound" {
+	case "impatient":
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 300); err != nil {
+			return fmt.Errorf("set a timeout: %v", err)
+		}
+	case "bound":
 		other, err := occupy(fd, to)
 		if err != nil {
 			return err

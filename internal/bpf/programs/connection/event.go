@@ -2,6 +2,7 @@ package connection
 
 import (
 	"encoding/json"
+	"math"
 	"net/netip"
 	"syscall"
 	"time"
@@ -70,6 +71,18 @@ const (
 	ByAccept
 )
 
+// ErrnoUnseen is the Errno of a connect that failed, or was given up, while the kernel ran no program: which of the two it
+// was, and why, is not known.
+const ErrnoUnseen = syscall.Errno(math.MaxInt32)
+
+// errnoOf reads an errno as the kernel's programs write it.
+func errnoOf(wire int32) syscall.Errno {
+	if wire < 0 {
+		return ErrnoUnseen
+	}
+	return syscall.Errno(wire)
+}
+
 // Event is one change in the life of a connection, as one end of it saw it.
 type Event struct {
 	bpf.BaseEvent
@@ -81,7 +94,8 @@ type Event struct {
 	// Traffic is what the connection carried, Ending how it ended; both are zero but for what was closed.
 	Traffic Traffic
 	Ending  Ending
-	// Errno is why a connection failed or ended; 0 for an ordinary end, and for a connect that its caller gave up.
+	// Errno is why a connection failed or ended; 0 for an ordinary end, and for a connect that its caller gave up;
+	// ErrnoUnseen where the kernel did not let that be seen.
 	Errno syscall.Errno
 	// Duration is how long the connect took (client, opened and failed) or the connection lasted (closed); 0 where
 	// that is not known. Of a connection that is older than kerntap it is how long kerntap has seen it.
@@ -122,17 +136,21 @@ func (e *Event) ConnectionInfo() (bpf.ConnectionInfo, bool) {
 	return bpf.ConnectionInfo{
 		PID:         e.PID,
 		Command:     e.Command,
-		Destination: e.Peer.String(),
+		Destination: e.peer(),
 		Protocol:    e.protocol(),
 		ReturnCode:  e.returnCode(),
 		Timestamp:   e.GetWallClockTime(),
 	}, isAttempt(e.Role, e.Outcome) && !e.UDP
 }
 
-// returnCode is the original contract's: 0 means opened, so a connect that was given up is ECANCELED.
+// returnCode is the original contract's: 0 means opened, so a connect that was given up is ECANCELED, and one of which that
+// is not known -1.
 func (e *Event) returnCode() int32 {
-	if e.cancelled() {
+	switch {
+	case e.cancelled():
 		return int32(syscall.ECANCELED)
+	case e.Errno == ErrnoUnseen:
+		return -1
 	}
 	return int32(e.Errno)
 }
@@ -150,7 +168,7 @@ func (e *Event) MarshalJSON() ([]byte, error) {
 		Command:         e.Command,
 		DestinationIP:   e.Peer.Addr().String(),
 		DestinationPort: e.Peer.Port(),
-		Destination:     e.Peer.String(),
+		Destination:     e.peer(),
 		AddressFamily:   uint16(family),
 		Protocol:        e.protocol(),
 		SocketType:      e.socketType(),

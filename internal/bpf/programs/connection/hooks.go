@@ -23,7 +23,9 @@ type hooks struct {
 	functions func(*btf.Spec) error
 }
 
-func newHooks() hooks { return hooks{trampolines: kernel.InstantConnects.Lost, functions: connectFunctions} }
+func newHooks() hooks {
+	return hooks{trampolines: kernel.InstantConnects.Lost, functions: connectFunctions}
+}
 
 // connectFunctions names the functions that the kernel itself lacks: those of IPv6 may be in a module, or nowhere.
 func connectFunctions(types *btf.Spec) error {

@@ -128,7 +128,7 @@ func row(counted bpf.RowTally, key []byte) (bpf.BPFEvent, error) {
 		RowTally: counted,
 		Outcome:  Outcome(wire.Outcome),
 		Role:     Role(wire.Role),
-		Errno:    syscall.Errno(wire.Error),
+		Errno:    errnoOf(wire.Error),
 		IPv6:     wire.Family == syscall.AF_INET6,
 		UDP:      wire.Protocol == syscall.IPPROTO_UDP,
 		Active:   wire.Active != 0,
