@@ -28,7 +28,7 @@ struct connection_event {
 	struct traffic traffic;
 	struct endpoint local;
 	struct endpoint peer;
-	__s32 error; /* errno; 0 of a failed connect: the caller gave up */
+	__s32 error; /* errno; 0 of a failed connect: the caller gave up; or ERROR_UNSEEN */
 	__u8 outcome;
 	__u8 role;
 	__u8 attribution;

@@ -136,8 +136,10 @@ static __always_inline void older_keep_listener(struct sock *sk, struct socket_o
 {
 	struct socket_owner *stored = bpf_sk_storage_get(&listeners, sk, 0, 0), *kept = owner_kept(sk);
 
-	if (!stored || !kept) {
+	if (!stored) {
 		owner_keep_listener(sk, new);
+	} else if (!kept) {
+		owner_share(&stored->owner, &new->owner); /* there was no room to keep who called listen */
 	} else if (kept->attribution == ATTRIBUTION_HOLDER) {
 		owner_share(&kept->owner, &new->owner);
 		stored->owner = kept->owner;

@@ -111,7 +111,7 @@ static __always_inline struct measures *measures_find(void *measures, const void
 	({                                                                                                             \
 		struct measures *_found =                                                                              \
 			ledger_half ? measures_find(&distributions_1, row) : measures_find(&distributions_0, row);     \
-		if (unlikely(!_found)) {                                                                                       \
+		if (unlikely(!_found)) {                                                                               \
 			__u32 _kind = (kind);                                                                          \
 			_found = bpf_map_lookup_elem(&spill, &_kind);                                                  \
 			ledger_count(spilled);                                                                         \

@@ -186,10 +186,9 @@ static __always_inline void owner_keep_listener(struct sock *sk, struct socket_o
 	if (!sockets_have_storage)
 		return;
 	stored = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!stored)
-		return;
-	*stored = *owner;
-	owner_leave(stored);
+	owner_leave(owner);
+	if (stored)
+		*stored = *owner;
 }
 
 /* kerntap's own process in the initial pid namespace, whose traffic nobody asked for */

@@ -106,7 +106,7 @@ func (r RowsBy) shorten(spec *ebpf.CollectionSpec) {
 		for _, half := range []string{"0", "1"} {
 			if m := spec.Maps[name+half]; m != nil && r.keysLack() > 0 {
 				m.KeySize -= r.keysLack()
-				m.Key = nil // the type of the whole row
+				m.Key, m.Value = nil, nil // the type of the whole row, without which there may be none of the value
 			}
 		}
 	}

@@ -57,7 +57,7 @@ func (r *results) line(line string) {
 			return
 		}
 	}
-	if strings.HasPrefix(strings.TrimLeft(line, " "), "--- SKIP: ") {
+	if strings.HasPrefix(strings.TrimLeft(line, " "), "--- SKIP: ") && len(r.skipped) < mostWords {
 		r.skipped = append(r.skipped, line)
 	}
 	switch {

@@ -86,9 +86,12 @@ func (e *Event) Body() string {
 	return line
 }
 
-// peer is the other end. A socket has forgotten the port once its process was told of a failure.
+// portForgotten tells whether the port is not known: a socket forgets it once its process was told of a failure.
+func (e *Event) portForgotten() bool { return e.Errno == ErrnoUnseen && e.Peer.Port() == 0 }
+
+// peer is the other end, as far as it is known.
 func (e *Event) peer() string {
-	if e.Peer.Port() == 0 {
+	if e.portForgotten() {
 		return e.Peer.Addr().String()
 	}
 	return e.Peer.String()
@@ -130,7 +133,7 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 			telemetry.Int(telemetry.NetworkLocalPort, int64(e.Local.Port())))
 	}
 	dst = append(dst, telemetry.String(telemetry.NetworkPeerAddress, e.Peer.Addr().String()))
-	if e.Peer.Port() != 0 {
+	if !e.portForgotten() {
 		dst = append(dst, telemetry.Int(telemetry.NetworkPeerPort, int64(e.Peer.Port())))
 	}
 	dst = e.OwnerAttributes(dst)

@@ -136,7 +136,7 @@ func (e *Event) ConnectionInfo() (bpf.ConnectionInfo, bool) {
 	return bpf.ConnectionInfo{
 		PID:         e.PID,
 		Command:     e.Command,
-		Destination: e.peer(),
+		Destination: e.Peer.String(),
 		Protocol:    e.protocol(),
 		ReturnCode:  e.returnCode(),
 		Timestamp:   e.GetWallClockTime(),
@@ -168,7 +168,7 @@ func (e *Event) MarshalJSON() ([]byte, error) {
 		Command:         e.Command,
 		DestinationIP:   e.Peer.Addr().String(),
 		DestinationPort: e.Peer.Port(),
-		Destination:     e.peer(),
+		Destination:     e.Peer.String(),
 		AddressFamily:   uint16(family),
 		Protocol:        e.protocol(),
 		SocketType:      e.socketType(),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
@@ -27,7 +28,13 @@ func newHooks() hooks {
 	return hooks{trampolines: kernel.InstantConnects.Lost, functions: connectFunctions}
 }
 
-// connectFunctions names the functions that the kernel itself lacks: those of IPv6 may be in a module, or nowhere.
+// hasIPv6 tells whether there is IPv6 on this host, whose sockets could miss their functions.
+func hasIPv6() bool {
+	_, err := os.Stat("/proc/net/if_inet6")
+	return err == nil
+}
+
+// connectFunctions names the functions that the kernel itself lacks: IPv6 may be a module.
 func connectFunctions(types *btf.Spec) error {
 	spec, err := loadConnection()
 	if err != nil {
@@ -36,6 +43,9 @@ func connectFunctions(types *btf.Spec) error {
 	var missing []string
 	for _, name := range onConnects() {
 		if function := spec.Programs[name].AttachTo; !kernel.HasFunction(types, function) {
+			if strings.Contains(function, "6") && !hasIPv6() {
+				continue
+			}
 			missing = append(missing, function)
 		}
 	}
@@ -136,6 +146,9 @@ func (h hooks) reductions(session *bpf.Session) []kernel.Reduction {
 			return syscallTracepoints()
 		}
 		all = append(all, indirect)
+	}
+	if types, err := btf.LoadKernelSpec(); err == nil && h.functions(types) != nil {
+		instant.Remedy += "; those over IPv6 take a kernel that has it built in, not as a module"
 	}
 	return append(all, instant)
 }
