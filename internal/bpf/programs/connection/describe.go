@@ -86,8 +86,11 @@ func (e *Event) Body() string {
 	return line
 }
 
-// portForgotten tells whether the port is not known: a socket forgets it once its process was told of a failure.
-func (e *Event) portForgotten() bool { return e.Errno == ErrnoUnseen && e.Peer.Port() == 0 }
+// portForgotten tells whether the port is not known: a socket forgets it once its process was told of a failure, and its
+// destruction alone was seen.
+func (e *Event) portForgotten() bool {
+	return e.Outcome == OutcomeFailed && !e.UDP && e.Duration == 0 && e.Peer.Port() == 0
+}
 
 // peer is the other end, as far as it is known.
 func (e *Event) peer() string {
