@@ -19,6 +19,11 @@ func acceptEach(address string, stdin io.Reader, stdout io.Writer, do func(net.C
 	if err != nil {
 		return err
 	}
+	return acceptFrom(listener, stdin, stdout, do)
+}
+
+// acceptFrom is acceptEach of what listens already.
+func acceptFrom(listener net.Listener, stdin io.Reader, stdout io.Writer, do func(net.Conn)) error {
 	fmt.Fprintln(stdout, listener.Addr())
 	go func() {
 		for {
@@ -29,7 +34,7 @@ func acceptEach(address string, stdin io.Reader, stdout io.Writer, do func(net.C
 			do(conn)
 		}
 	}()
-	_, err = io.Copy(io.Discard, stdin)
+	_, err := io.Copy(io.Discard, stdin)
 	return err
 }
 
@@ -48,22 +53,13 @@ func server(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, listener.Addr())
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				fmt.Fprintln(conn, os.Getpid())
-				io.Copy(conn, conn)
-			}()
-		}
-	}()
-	_, err = io.Copy(io.Discard, stdin)
-	return err
+	return acceptFrom(listener, stdin, stdout, func(conn net.Conn) {
+		go func() {
+			defer conn.Close()
+			fmt.Fprintln(conn, os.Getpid())
+			io.Copy(conn, conn)
+		}()
+	})
 }
 
 // client connects to every address that it reads, says who answered, and closes. The argument mptcp makes it do so
