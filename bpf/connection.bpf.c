@@ -17,6 +17,7 @@
 #include "include/connection_accept.h"
 #include "include/connection_begin.h"
 #include "include/connection_connect.h"
+#include "include/connection_listener.h"
 #include "include/connection_older.h"
 #include "include/connection_open.h"
 #include "include/connection_syscall.h"
@@ -37,7 +38,7 @@ static __always_inline bool connection_established(struct sock *sk, int oldstate
 	known->role = end->role;
 	known->since_ns = end->now;
 	known->error = 0;
-	if (end->role == ROLE_SERVER && connection_waits(sk)) {
+	if (end->role == ROLE_SERVER && known->attribution != ATTRIBUTION_ACCEPTOR && connection_waits(sk)) {
 		known->life = life_of(life_cookie(known->life), PHASE_WAITING);
 		return false;
 	}
@@ -48,10 +49,11 @@ static __always_inline bool connection_established(struct sock *sk, int oldstate
 /* A socket that has listened was no connection, even if it was one before that. */
 static __always_inline void connection_unlisten(struct sock *sk)
 {
-	struct socket_owner *known = owner_of(sk);
+	struct socket_owner *known = owner_kept(sk);
 
 	if (known)
 		known->life = life_of(life_cookie(known->life), PHASE_ENDED);
+	listener_ends(sk);
 }
 
 /*
@@ -113,7 +115,7 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		connection_begin(sk, ROLE_CLIENT);
 	else if (newstate == TCP_LISTEN)
 		connection_begin(sk, ROLE_SERVER);
-	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN && connections_are_copies())
+	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)
 		connection_copied(sk);
 	else if (newstate == TCP_CLOSE && oldstate == TCP_LISTEN)
 		connection_unlisten(sk);
@@ -125,7 +127,9 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		if (!connection_established(sk, oldstate, known, &end))
 			return 0;
 	} else {
-		known = owner_of(sk);
+		known = owner_kept(sk);
+		if (!known)
+			known = connection_found(sk);
 		connection_ended(sk, oldstate, known, &end);
 	}
 	return connection_report(sk, known, &end);
@@ -143,7 +147,7 @@ static __always_inline int connection_told(struct sock *sk)
 
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	known = owner_of(sk);
+	known = owner_kept(sk);
 	if (!known || life_phase(known->life) != PHASE_CONNECTING)
 		return 0;
 	error = sk->sk_err;
@@ -209,8 +213,10 @@ int BPF_PROG(connection_destroyed, struct sock *sk)
 		connection_lost_sight(kept, kept->life);
 		known = 0;
 	}
-	if (!known && sockets_have_storage)
-		known = bpf_sk_storage_get(&listeners, sk, 0, 0);
+	if (!known) {
+		known = connection_found(sk);
+		kept = kept ? kept : known;
+	}
 	phase = known ? life_phase(known->life) : PHASE_ENDED;
 	if (phase != PHASE_ENDED && (known->role || phase == PHASE_FOUND || phase == PHASE_ESTABLISHED))
 		connection_last(sk, known);

@@ -3,11 +3,13 @@
  * connection_accept.h - who accepted a connection
  *
  * The hook fires in the process that accepts, when the new connection gets its socket. A connection is opened then, and
- * owned by that process. One that nobody accepts is opened when it ends, and its listener's.
+ * owned by that process. One that nobody accepts is opened when it ends, and its listener's. One that is accepted before it
+ * is established (TCP Fast Open) is opened then.
  */
 #ifndef KERNTAP_CONNECTION_ACCEPT_H
 #define KERNTAP_CONNECTION_ACCEPT_H
 
+#include "connection_begin.h"
 #include "connection_event.h"
 #include "process.h"
 
@@ -25,24 +27,42 @@ static __always_inline bool connection_waits(struct sock *sk)
 	return tcp && !(bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp);
 }
 
+/* What is known of a connection that is accepted. Nothing is kept of one whose changes of state were skipped so far. */
+static __always_inline struct socket_owner *connection_to_accept(struct sock *sk, __u8 state)
+{
+	struct socket_owner *known = owner_kept(sk);
+
+	if (known || owners_overflowed || state == TCP_CLOSE)
+		return known;
+	known = connection_kept(sk);
+	if (known)
+		known->role = ROLE_SERVER;
+	return known;
+}
+
 SEC("fentry/security_sock_graft")
 int BPF_PROG(connection_accepted, struct sock *sk)
 {
 	struct connection_end end = { .outcome = OUTCOME_OPENED, .role = ROLE_SERVER, .active = true };
+	__u8 state = sk->__sk_common.skc_state;
 	struct socket_owner *known;
+	enum phase phase;
 	__u64 life;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	known = owner_kept(sk);
+	known = connection_to_accept(sk, state);
 	if (!known)
 		return 0;
 	life = known->life;
-	if (life_phase(life) != PHASE_WAITING || !phase_advance(known, life, PHASE_ESTABLISHED))
+	phase = life_phase(life);
+	if (phase != PHASE_WAITING && phase != PHASE_NONE)
 		return 0;
 	owner_set_current(&known->owner);
 	known->own = self_tgid && known->owner.pid == self_tgid;
 	known->attribution = ATTRIBUTION_ACCEPTOR;
+	if (state == TCP_SYN_RECV || !phase_advance(known, life, PHASE_ESTABLISHED))
+		return 0;
 	end.now = bpf_ktime_get_ns();
 	connection_report(sk, known, &end);
 	return 0;

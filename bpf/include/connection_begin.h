@@ -7,29 +7,8 @@
 #ifndef KERNTAP_CONNECTION_BEGIN_H
 #define KERNTAP_CONNECTION_BEGIN_H
 
-#include "connection_older.h"
-#include "connection_row.h"
+#include "connection_listener.h"
 #include "process.h"
-
-/* A socket begins at this address: what was kept of one before it is not about it. */
-static __always_inline void owner_give_way(struct sock *sk)
-{
-	__u64 address = (__u64)sk;
-	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
-
-	if (known)
-		connection_lost_sight(known, known->life);
-}
-
-static __always_inline void owner_keep_first(struct sock *sk, const struct socket_owner *new)
-{
-	__u64 address = (__u64)sk;
-
-	if (!bpf_map_update_elem(&owners, &address, new, BPF_NOEXIST))
-		return;
-	owner_give_way(sk);
-	owner_keep(sk, new);
-}
 
 /* connect or listen was called, by the process that runs. */
 static __noinline int connection_begin(struct sock *sk, __u8 role)
@@ -39,9 +18,11 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 	owner_set_current(&new.owner);
 	new.own = self_tgid && new.owner.pid == self_tgid;
 	if (role == ROLE_SERVER) {
-		owner_give_way(sk);
-		owner_keep_listener(sk, &new);
-		return 0;
+		new.life = life_of(owner_cookie(sk), PHASE_NONE);
+		if (bpf_core_field_exists(sk->sk_drops))
+			new.refused = sk->sk_drops.counter;
+		owner_keep_first(sk, &new);
+		return listener_begins(sk);
 	}
 	new.life = life_of(owner_cookie(sk), PHASE_CONNECTING);
 	new.since_ns = new.attempt_ns = bpf_ktime_get_ns();
@@ -49,52 +30,7 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 	return 0;
 }
 
-/* There may be listeners whose owner is not in their storage. */
-static __always_inline bool connections_are_copies(void)
-{
-	return !sockets_have_storage || listeners_without_storage;
-}
-
-/*
- * Where a listener has no storage: a new connection is still a copy of its listener, in which an empty list points to
- * itself. That says which listener it is, among several of one port too. What is no listener's address is not believed.
- */
-static __noinline int connection_copied(struct sock *sk)
-{
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct socket_owner *listener, new;
-	__u64 address;
-
-	if (!tcp)
-		return 0;
-	address = (__u64)tcp->tsorted_sent_queue.next - bpf_core_field_offset(tcp->tsorted_sent_queue);
-	listener = bpf_map_lookup_elem(&owners, &address);
-	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER)
-		return 0;
-	new = *listener;
-	owner_leave(&new);
-	owner_keep_first(sk, &new);
-	return 0;
-}
-
-/* Keeps what is known of what was accepted, or that nothing is. */
-static __always_inline struct socket_owner *connection_keep(struct sock *sk)
-{
-	struct socket_owner *known = 0;
-
-	if (sockets_have_storage)
-		known = bpf_sk_storage_get(&listeners, sk, 0, 0);
-	if (known) {
-		owner_keep(sk, known);
-	} else {
-		struct socket_owner none = {};
-
-		owner_keep(sk, &none);
-	}
-	return owner_kept(sk);
-}
-
-/* Brings what was accepted, or was not known so far, to the others. */
+/* What is known of a connection that is established, or that nothing is. NULL if there is no room to keep it. */
 static __noinline struct socket_owner *connection_kept(struct sock *sk)
 {
 	struct socket_owner *known;
@@ -105,8 +41,12 @@ static __noinline struct socket_owner *connection_kept(struct sock *sk)
 		connection_lost_sight(known, known->life);
 		known = 0;
 	}
-	if (!known)
-		known = connection_keep(sk);
+	if (!known) {
+		struct socket_owner none = {};
+
+		owner_keep(sk, &none);
+		known = owner_kept(sk);
+	}
 	if (known && !life_cookie(known->life))
 		known->life = life_of(owner_cookie(sk), life_phase(known->life));
 	return known;

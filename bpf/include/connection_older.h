@@ -24,9 +24,6 @@ struct inode {
 };
 #pragma clang attribute pop
 
-/* There are listeners whose owner is kept by the socket's address, not in its storage. */
-__u32 listeners_without_storage;
-
 /* Programs may ask a file for its socket: b60da4955f53 ("bpf: Only provide bpf_sock_from_file with CONFIG_NET"), 5.11. */
 const volatile bool files_have_sockets;
 
@@ -128,22 +125,6 @@ static __always_inline void older_keep(__u64 address, struct socket_owner *new)
 		bpf_map_update_elem(&owners, &address, new, BPF_NOEXIST);
 	} else if (known->attribution == ATTRIBUTION_HOLDER)
 		owner_share(&known->owner, &new->owner);
-	if (new->role == ROLE_SERVER)
-		listeners_without_storage = 1;
-}
-
-static __always_inline void older_keep_listener(struct sock *sk, struct socket_owner *new)
-{
-	struct socket_owner *stored = bpf_sk_storage_get(&listeners, sk, 0, 0), *kept = owner_kept(sk);
-
-	if (!stored) {
-		owner_keep_listener(sk, new);
-	} else if (!kept) {
-		owner_share(&stored->owner, &new->owner); /* there was no room to keep who called listen */
-	} else if (kept->attribution == ATTRIBUTION_HOLDER) {
-		owner_share(&kept->owner, &new->owner);
-		stored->owner = kept->owner;
-	}
 }
 
 SEC("iter/task_file")
@@ -180,8 +161,6 @@ int connection_older(struct bpf_iter__task_file *ctx)
 		address = (__u64)connection_subflow(sk);
 		if (address)
 			older_keep(address, &new);
-	} else if (older.state == TCP_LISTEN && sockets_have_storage) {
-		older_keep_listener(sk, &new);
 	} else {
 		new.life = life_of(owner_cookie(sk), phase);
 		older_keep((__u64)sk, &new);

@@ -128,6 +128,14 @@ struct list_head {
 	struct list_head *next;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -139,6 +147,7 @@ struct sock_common {
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	struct hlist_node skc_bind_node;
 	atomic64_t skc_cookie;
 	refcount_t skc_refcnt;
 };
@@ -169,8 +178,13 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct inet_bind_bucket;
+struct inet_bind2_bucket;
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct inet_bind_bucket *icsk_bind_hash;
+	struct inet_bind2_bucket *icsk_bind2_hash;
 };
 
 struct tcp_sock {

@@ -6,12 +6,11 @@
  * the kernel destroys it. Addresses are used again and a program may be skipped: the socket's cookie, which the kernel
  * never gives twice, tells whether what is kept is about this socket.
  *
- * A listener's owner lies in its socket storage, too, with BPF_F_CLONE: the kernel itself copies it to each connection that
- * it accepts, under SO_REUSEPORT too, and skips none. Connections are not left there because storage costs the host
- * two allocations a socket, and because walking it panics Linux 7.2 (bpf_selem_unlink_nofail, 5d800f87d0a5, clears what
+ * That is no socket storage: storage costs the host two allocations a socket, those that are copied from a listener (BPF_F_CLONE)
+ * 3.5 % of its connections a second, and walking it panics Linux 7.2 (bpf_selem_unlink_nofail, 5d800f87d0a5, clears what
  * __bpf_sk_storage_map_seq_show still follows).
  *
- * The maps are shared by all programs of one kerntap.
+ * The map is shared by all programs of one kerntap.
  */
 #ifndef KERNTAP_OWNER_H
 #define KERNTAP_OWNER_H
@@ -108,20 +107,6 @@ struct {
 	__type(value, struct socket_owner);
 } owners SEC(".maps");
 
-/* Of listeners, and of what they accepted until it is established. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct socket_owner);
-} listeners SEC(".maps");
-
-/*
- * Programs of tracepoints may use the storage of sockets: 8e4597c627fb ("bpf: Allow using bpf_sk_storage in
- * FENTRY/FEXIT/RAW_TP"), 5.11.
- */
-const volatile bool sockets_have_storage;
-
 /*
  * Programs of tracepoints may ask for the cookie of a socket: c5dbb89fc2ac ("bpf: Expose bpf_get_socket_cookie to
  * tracing programs"), 5.12. Kernels that old skip no programs, so what is kept is always forgotten in time there.
@@ -150,54 +135,10 @@ static __always_inline struct socket_owner *owner_kept(struct sock *sk)
 	return known && !owner_is_of_another(known, sk) ? known : 0;
 }
 
-/* What is known of a socket, NULL if nothing is. */
-static __always_inline struct socket_owner *owner_of(struct sock *sk)
-{
-	struct socket_owner *known = owner_kept(sk);
-
-	if (!known && sockets_have_storage)
-		known = bpf_sk_storage_get(&listeners, sk, 0, 0);
-	return known;
-}
-
-static __always_inline void owner_keep(struct sock *sk, const struct socket_owner *owner)
-{
-	__u64 address = (__u64)sk;
-
-	bpf_map_update_elem(&owners, &address, owner, BPF_ANY);
-}
-
-/* What a connection has of its listener, before it has anything of its own. */
-static __always_inline void owner_leave(struct socket_owner *owner)
-{
-	owner->life = life_of(0, PHASE_NONE);
-	owner->refused = 0;
-	owner->attribution = ATTRIBUTION_LISTENER;
-}
-
-static __always_inline void owner_keep_listener(struct sock *sk, struct socket_owner *owner)
-{
-	struct socket_owner *stored;
-
-	owner->life = life_of(owner_cookie(sk), PHASE_NONE);
-	if (bpf_core_field_exists(sk->sk_drops))
-		owner->refused = sk->sk_drops.counter;
-	owner_keep(sk, owner);
-	if (!sockets_have_storage)
-		return;
-	stored = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	owner_leave(owner);
-	if (stored)
-		*stored = *owner;
-}
-
 /* kerntap's own process in the initial pid namespace, whose traffic nobody asked for */
 const volatile __u32 self_tgid;
 
-/*
- * What is known of a socket that was met in passing, or NULL. Small sockets (a connection request, TIME_WAIT) have
- * no storage and are too short to look for it.
- */
+/* What is known of a socket that was met in passing, or NULL. Small sockets (a connection request, TIME_WAIT) are nobody's. */
 static __always_inline struct socket_owner *owner_find(struct sock *sk)
 {
 	__u8 state;
@@ -207,7 +148,7 @@ static __always_inline struct socket_owner *owner_find(struct sock *sk)
 	state = sk->__sk_common.skc_state;
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
 		return 0;
-	return owner_of(sk);
+	return owner_kept(sk);
 }
 
 #endif /* KERNTAP_OWNER_H */

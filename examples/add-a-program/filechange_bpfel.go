@@ -122,7 +122,6 @@ const (
 	fileChangeMapCgroupRoom         = "cgroup_room"
 	fileChangeMapCgroups            = "cgroups"
 	fileChangeMapEvents             = "events"
-	fileChangeMapListeners          = "listeners"
 	fileChangeMapOutcomes           = "outcomes"
 	fileChangeMapOverflow           = "overflow"
 	fileChangeMapOwners             = "owners"
@@ -138,7 +137,6 @@ const (
 	fileChangeVarRowsByExecutable   = "rows_by_executable"
 	fileChangeVarSelfTgid           = "self_tgid"
 	fileChangeVarSocketsHaveCookies = "sockets_have_cookies"
-	fileChangeVarSocketsHaveStorage = "sockets_have_storage"
 	fileChangeVarTasksAreTyped      = "tasks_are_typed"
 	fileChangeVarThrottleFirst      = "throttle_first"
 	fileChangeVarThrottleProgram    = "throttle_program"
@@ -198,7 +196,6 @@ type fileChangeMapSpecs struct {
 	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
-	Listeners  *ebpf.MapSpec `ebpf:"listeners"`
 	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
 	Overflow   *ebpf.MapSpec `ebpf:"overflow"`
 	Owners     *ebpf.MapSpec `ebpf:"owners"`
@@ -219,7 +216,6 @@ type fileChangeVariableSpecs struct {
 	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
 	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
 	SocketsHaveCookies *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
-	SocketsHaveStorage *ebpf.VariableSpec `ebpf:"sockets_have_storage"`
 	TasksAreTyped      *ebpf.VariableSpec `ebpf:"tasks_are_typed"`
 	ThrottleFirst      *ebpf.VariableSpec `ebpf:"throttle_first"`
 	ThrottleProgram    *ebpf.VariableSpec `ebpf:"throttle_program"`
@@ -250,7 +246,6 @@ type fileChangeMaps struct {
 	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.Map `ebpf:"cgroups"`
 	Events     *ebpf.Map `ebpf:"events"`
-	Listeners  *ebpf.Map `ebpf:"listeners"`
 	Outcomes   *ebpf.Map `ebpf:"outcomes"`
 	Overflow   *ebpf.Map `ebpf:"overflow"`
 	Owners     *ebpf.Map `ebpf:"owners"`
@@ -266,7 +261,6 @@ func (m *fileChangeMaps) Close() error {
 		m.CgroupRoom,
 		m.Cgroups,
 		m.Events,
-		m.Listeners,
 		m.Outcomes,
 		m.Overflow,
 		m.Owners,
@@ -288,7 +282,6 @@ type fileChangeVariables struct {
 	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
 	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
 	SocketsHaveCookies *ebpf.Variable `ebpf:"sockets_have_cookies"`
-	SocketsHaveStorage *ebpf.Variable `ebpf:"sockets_have_storage"`
 	TasksAreTyped      *ebpf.Variable `ebpf:"tasks_are_typed"`
 	ThrottleFirst      *ebpf.Variable `ebpf:"throttle_first"`
 	ThrottleProgram    *ebpf.Variable `ebpf:"throttle_program"`

@@ -23,7 +23,6 @@ func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
 		return fmt.Errorf("read the kernel's BTF: %w", err)
 	}
 	fixed := Knobs{
-		"sockets_have_storage": kernel.HasFunction(types, "bpf_sk_storage_get_tracing"),
 		"sockets_have_cookies": kernel.HasFunction(types, "bpf_get_socket_ptr_cookie"),
 		"tasks_are_typed":      kernel.HasFunction(types, "bpf_get_current_task_btf"),
 		"files_have_sockets":   kernel.HasFunction(types, "bpf_sock_from_file"),

@@ -15,14 +15,13 @@ import (
 )
 
 // The maps that all programs of a session use together; whoever is loaded first creates them. owners says who owns a
-// connection, listeners who owns a listener, cgroups what the cgroups of those owners are called.
+// socket, cgroups what the cgroups of those owners are called.
 const (
-	ownersMap    = "owners"
-	listenersMap = "listeners"
-	cgroupsMap   = "cgroups"
+	ownersMap  = "owners"
+	cgroupsMap = "cgroups"
 )
 
-func sharedMaps() []string { return []string{ownersMap, listenersMap, cgroupsMap} }
+func sharedMaps() []string { return []string{ownersMap, cgroupsMap} }
 
 // What Session.SyncFailures may be.
 const (

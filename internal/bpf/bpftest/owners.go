@@ -14,8 +14,8 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Where struct socket_owner of bpf/include/owner.h has the socket's cookie, and above how many bits.
-const lifeAt, phaseBits = 72, 3
+// Where struct socket_owner of bpf/include/owner.h has the socket's cookie, above how many bits, and how its owner is known.
+const lifeAt, phaseBits, attributionAt = 72, 3, 146
 
 // OwnedSockets returns the cookies of the sockets of which a program of this process keeps the owner. Others on this
 // machine have sockets too.
@@ -61,6 +61,30 @@ func LoseSockets(t testing.TB, command, instead string) {
 			t.Fatal(err)
 		}
 		others = others[1:]
+	}
+}
+
+// ForgetAccepted makes a program of this process keep nothing of the connections that a command accepted, as if the kernel
+// had skipped it so far.
+func ForgetAccepted(t testing.TB, command string) {
+	t.Helper()
+	owners := ownersMap()
+	if owners == nil {
+		t.Fatal("no program keeps owners")
+	}
+	defer owners.Close()
+	forgotten := 0
+	for address, owner := range keptOf(t, owners, command) {
+		if owner[attributionAt] == 0 { // it called connect or listen
+			continue
+		}
+		if err := owners.Delete(address); err != nil {
+			t.Fatal(err)
+		}
+		forgotten++
+	}
+	if forgotten == 0 {
+		t.Fatalf("no connection of %s is known", command)
 	}
 }
 

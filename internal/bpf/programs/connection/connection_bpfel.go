@@ -133,6 +133,12 @@ type connectionFilterSet struct {
 	WithoutLoopback uint64
 }
 
+type connectionListener struct {
+	_       structs.HostLayout
+	Address uint64
+	Cookie  uint64
+}
+
 type connectionMeasures struct {
 	_     structs.HostLayout
 	First struct {
@@ -158,6 +164,13 @@ type connectionOutcomes struct {
 	Unattributed uint64
 	Overflowed   uint64
 	Spilled      uint64
+}
+
+type connectionPort struct {
+	_      structs.HostLayout
+	Netns  uint32
+	Number uint16
+	Pad    uint16
 }
 
 type connectionProcessRow struct {
@@ -209,62 +222,61 @@ type connectionTally struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	connectionMapAllowances              = "allowances"
-	connectionMapAttempts                = "attempts"
-	connectionMapCgroupRoom              = "cgroup_room"
-	connectionMapCgroups                 = "cgroups"
-	connectionMapDistributions0          = "distributions_0"
-	connectionMapDistributions1          = "distributions_1"
-	connectionMapEvents                  = "events"
-	connectionMapListeners               = "listeners"
-	connectionMapOutcomes                = "outcomes"
-	connectionMapOverflow                = "overflow"
-	connectionMapOwners                  = "owners"
-	connectionMapProcesses0              = "processes_0"
-	connectionMapProcesses1              = "processes_1"
-	connectionMapRows0                   = "rows_0"
-	connectionMapRows1                   = "rows_1"
-	connectionMapSpill                   = "spill"
-	connectionProgConnectionAccepted     = "connection_accepted"
-	connectionProgConnectionCalled       = "connection_called"
-	connectionProgConnectionCalls        = "connection_calls"
-	connectionProgConnectionConnect4     = "connection_connect4"
-	connectionProgConnectionConnect6     = "connection_connect6"
-	connectionProgConnectionDestroyed    = "connection_destroyed"
-	connectionProgConnectionError        = "connection_error"
-	connectionProgConnectionErrorReport  = "connection_error_report"
-	connectionProgConnectionForbidden4   = "connection_forbidden4"
-	connectionProgConnectionForbidden6   = "connection_forbidden6"
-	connectionProgConnectionOlder        = "connection_older"
-	connectionProgConnectionOpen         = "connection_open"
-	connectionProgConnectionState        = "connection_state"
-	connectionProgConnectionUdp4         = "connection_udp4"
-	connectionProgConnectionUdp6         = "connection_udp6"
-	connectionVarAcceptorsAreSeen        = "acceptors_are_seen"
-	connectionVarDistributionBelow       = "distribution_below"
-	connectionVarDistributionBounds      = "distribution_bounds"
-	connectionVarFilesHaveSockets        = "files_have_sockets"
-	connectionVarFilterSets              = "filter_sets"
-	connectionVarFilters                 = "filters"
-	connectionVarLedgerHalf              = "ledger_half"
-	connectionVarListenersWithoutStorage = "listeners_without_storage"
-	connectionVarMayProbeRead            = "may_probe_read"
-	connectionVarMeasuresNone            = "measures_none"
-	connectionVarOpenAreTold             = "open_are_told"
-	connectionVarRingWokenNs             = "ring_woken_ns"
-	connectionVarRowsByCgroup            = "rows_by_cgroup"
-	connectionVarRowsByExecutable        = "rows_by_executable"
-	connectionVarRowsByPort              = "rows_by_port"
-	connectionVarScopeNetns              = "scope_netns"
-	connectionVarSelfNetns               = "self_netns"
-	connectionVarSelfPorts               = "self_ports"
-	connectionVarSelfTgid                = "self_tgid"
-	connectionVarSocketsHaveCookies      = "sockets_have_cookies"
-	connectionVarSocketsHaveStorage      = "sockets_have_storage"
-	connectionVarTasksAreTyped           = "tasks_are_typed"
-	connectionVarThrottleFirst           = "throttle_first"
-	connectionVarThrottleProgram         = "throttle_program"
-	connectionVarThrottleRow             = "throttle_row"
+	connectionMapAllowances             = "allowances"
+	connectionMapAttempts               = "attempts"
+	connectionMapCgroupRoom             = "cgroup_room"
+	connectionMapCgroups                = "cgroups"
+	connectionMapDistributions0         = "distributions_0"
+	connectionMapDistributions1         = "distributions_1"
+	connectionMapEvents                 = "events"
+	connectionMapListeners              = "listeners"
+	connectionMapOutcomes               = "outcomes"
+	connectionMapOverflow               = "overflow"
+	connectionMapOwners                 = "owners"
+	connectionMapProcesses0             = "processes_0"
+	connectionMapProcesses1             = "processes_1"
+	connectionMapRows0                  = "rows_0"
+	connectionMapRows1                  = "rows_1"
+	connectionMapSpill                  = "spill"
+	connectionProgConnectionAccepted    = "connection_accepted"
+	connectionProgConnectionCalled      = "connection_called"
+	connectionProgConnectionCalls       = "connection_calls"
+	connectionProgConnectionConnect4    = "connection_connect4"
+	connectionProgConnectionConnect6    = "connection_connect6"
+	connectionProgConnectionDestroyed   = "connection_destroyed"
+	connectionProgConnectionError       = "connection_error"
+	connectionProgConnectionErrorReport = "connection_error_report"
+	connectionProgConnectionForbidden4  = "connection_forbidden4"
+	connectionProgConnectionForbidden6  = "connection_forbidden6"
+	connectionProgConnectionOlder       = "connection_older"
+	connectionProgConnectionOpen        = "connection_open"
+	connectionProgConnectionState       = "connection_state"
+	connectionProgConnectionUdp4        = "connection_udp4"
+	connectionProgConnectionUdp6        = "connection_udp6"
+	connectionVarAcceptorsAreSeen       = "acceptors_are_seen"
+	connectionVarDistributionBelow      = "distribution_below"
+	connectionVarDistributionBounds     = "distribution_bounds"
+	connectionVarFilesHaveSockets       = "files_have_sockets"
+	connectionVarFilterSets             = "filter_sets"
+	connectionVarFilters                = "filters"
+	connectionVarLedgerHalf             = "ledger_half"
+	connectionVarMayProbeRead           = "may_probe_read"
+	connectionVarMeasuresNone           = "measures_none"
+	connectionVarOpenAreTold            = "open_are_told"
+	connectionVarOwnersOverflowed       = "owners_overflowed"
+	connectionVarRingWokenNs            = "ring_woken_ns"
+	connectionVarRowsByCgroup           = "rows_by_cgroup"
+	connectionVarRowsByExecutable       = "rows_by_executable"
+	connectionVarRowsByPort             = "rows_by_port"
+	connectionVarScopeNetns             = "scope_netns"
+	connectionVarSelfNetns              = "self_netns"
+	connectionVarSelfPorts              = "self_ports"
+	connectionVarSelfTgid               = "self_tgid"
+	connectionVarSocketsHaveCookies     = "sockets_have_cookies"
+	connectionVarTasksAreTyped          = "tasks_are_typed"
+	connectionVarThrottleFirst          = "throttle_first"
+	connectionVarThrottleProgram        = "throttle_program"
+	connectionVarThrottleRow            = "throttle_row"
 )
 
 // loadConnection returns the embedded CollectionSpec for connection.
@@ -352,31 +364,30 @@ type connectionMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type connectionVariableSpecs struct {
-	AcceptorsAreSeen        *ebpf.VariableSpec `ebpf:"acceptors_are_seen"`
-	DistributionBelow       *ebpf.VariableSpec `ebpf:"distribution_below"`
-	DistributionBounds      *ebpf.VariableSpec `ebpf:"distribution_bounds"`
-	FilesHaveSockets        *ebpf.VariableSpec `ebpf:"files_have_sockets"`
-	FilterSets              *ebpf.VariableSpec `ebpf:"filter_sets"`
-	Filters                 *ebpf.VariableSpec `ebpf:"filters"`
-	LedgerHalf              *ebpf.VariableSpec `ebpf:"ledger_half"`
-	ListenersWithoutStorage *ebpf.VariableSpec `ebpf:"listeners_without_storage"`
-	MayProbeRead            *ebpf.VariableSpec `ebpf:"may_probe_read"`
-	MeasuresNone            *ebpf.VariableSpec `ebpf:"measures_none"`
-	OpenAreTold             *ebpf.VariableSpec `ebpf:"open_are_told"`
-	RingWokenNs             *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	RowsByCgroup            *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable        *ebpf.VariableSpec `ebpf:"rows_by_executable"`
-	RowsByPort              *ebpf.VariableSpec `ebpf:"rows_by_port"`
-	ScopeNetns              *ebpf.VariableSpec `ebpf:"scope_netns"`
-	SelfNetns               *ebpf.VariableSpec `ebpf:"self_netns"`
-	SelfPorts               *ebpf.VariableSpec `ebpf:"self_ports"`
-	SelfTgid                *ebpf.VariableSpec `ebpf:"self_tgid"`
-	SocketsHaveCookies      *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
-	SocketsHaveStorage      *ebpf.VariableSpec `ebpf:"sockets_have_storage"`
-	TasksAreTyped           *ebpf.VariableSpec `ebpf:"tasks_are_typed"`
-	ThrottleFirst           *ebpf.VariableSpec `ebpf:"throttle_first"`
-	ThrottleProgram         *ebpf.VariableSpec `ebpf:"throttle_program"`
-	ThrottleRow             *ebpf.VariableSpec `ebpf:"throttle_row"`
+	AcceptorsAreSeen   *ebpf.VariableSpec `ebpf:"acceptors_are_seen"`
+	DistributionBelow  *ebpf.VariableSpec `ebpf:"distribution_below"`
+	DistributionBounds *ebpf.VariableSpec `ebpf:"distribution_bounds"`
+	FilesHaveSockets   *ebpf.VariableSpec `ebpf:"files_have_sockets"`
+	FilterSets         *ebpf.VariableSpec `ebpf:"filter_sets"`
+	Filters            *ebpf.VariableSpec `ebpf:"filters"`
+	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
+	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
+	MeasuresNone       *ebpf.VariableSpec `ebpf:"measures_none"`
+	OpenAreTold        *ebpf.VariableSpec `ebpf:"open_are_told"`
+	OwnersOverflowed   *ebpf.VariableSpec `ebpf:"owners_overflowed"`
+	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
+	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	RowsByPort         *ebpf.VariableSpec `ebpf:"rows_by_port"`
+	ScopeNetns         *ebpf.VariableSpec `ebpf:"scope_netns"`
+	SelfNetns          *ebpf.VariableSpec `ebpf:"self_netns"`
+	SelfPorts          *ebpf.VariableSpec `ebpf:"self_ports"`
+	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
+	SocketsHaveCookies *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
+	TasksAreTyped      *ebpf.VariableSpec `ebpf:"tasks_are_typed"`
+	ThrottleFirst      *ebpf.VariableSpec `ebpf:"throttle_first"`
+	ThrottleProgram    *ebpf.VariableSpec `ebpf:"throttle_program"`
+	ThrottleRow        *ebpf.VariableSpec `ebpf:"throttle_row"`
 }
 
 // connectionObjects contains all objects after they have been loaded into the kernel.
@@ -442,31 +453,30 @@ func (m *connectionMaps) Close() error {
 //
 // It can be passed to loadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type connectionVariables struct {
-	AcceptorsAreSeen        *ebpf.Variable `ebpf:"acceptors_are_seen"`
-	DistributionBelow       *ebpf.Variable `ebpf:"distribution_below"`
-	DistributionBounds      *ebpf.Variable `ebpf:"distribution_bounds"`
-	FilesHaveSockets        *ebpf.Variable `ebpf:"files_have_sockets"`
-	FilterSets              *ebpf.Variable `ebpf:"filter_sets"`
-	Filters                 *ebpf.Variable `ebpf:"filters"`
-	LedgerHalf              *ebpf.Variable `ebpf:"ledger_half"`
-	ListenersWithoutStorage *ebpf.Variable `ebpf:"listeners_without_storage"`
-	MayProbeRead            *ebpf.Variable `ebpf:"may_probe_read"`
-	MeasuresNone            *ebpf.Variable `ebpf:"measures_none"`
-	OpenAreTold             *ebpf.Variable `ebpf:"open_are_told"`
-	RingWokenNs             *ebpf.Variable `ebpf:"ring_woken_ns"`
-	RowsByCgroup            *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable        *ebpf.Variable `ebpf:"rows_by_executable"`
-	RowsByPort              *ebpf.Variable `ebpf:"rows_by_port"`
-	ScopeNetns              *ebpf.Variable `ebpf:"scope_netns"`
-	SelfNetns               *ebpf.Variable `ebpf:"self_netns"`
-	SelfPorts               *ebpf.Variable `ebpf:"self_ports"`
-	SelfTgid                *ebpf.Variable `ebpf:"self_tgid"`
-	SocketsHaveCookies      *ebpf.Variable `ebpf:"sockets_have_cookies"`
-	SocketsHaveStorage      *ebpf.Variable `ebpf:"sockets_have_storage"`
-	TasksAreTyped           *ebpf.Variable `ebpf:"tasks_are_typed"`
-	ThrottleFirst           *ebpf.Variable `ebpf:"throttle_first"`
-	ThrottleProgram         *ebpf.Variable `ebpf:"throttle_program"`
-	ThrottleRow             *ebpf.Variable `ebpf:"throttle_row"`
+	AcceptorsAreSeen   *ebpf.Variable `ebpf:"acceptors_are_seen"`
+	DistributionBelow  *ebpf.Variable `ebpf:"distribution_below"`
+	DistributionBounds *ebpf.Variable `ebpf:"distribution_bounds"`
+	FilesHaveSockets   *ebpf.Variable `ebpf:"files_have_sockets"`
+	FilterSets         *ebpf.Variable `ebpf:"filter_sets"`
+	Filters            *ebpf.Variable `ebpf:"filters"`
+	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
+	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
+	MeasuresNone       *ebpf.Variable `ebpf:"measures_none"`
+	OpenAreTold        *ebpf.Variable `ebpf:"open_are_told"`
+	OwnersOverflowed   *ebpf.Variable `ebpf:"owners_overflowed"`
+	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
+	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
+	RowsByPort         *ebpf.Variable `ebpf:"rows_by_port"`
+	ScopeNetns         *ebpf.Variable `ebpf:"scope_netns"`
+	SelfNetns          *ebpf.Variable `ebpf:"self_netns"`
+	SelfPorts          *ebpf.Variable `ebpf:"self_ports"`
+	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
+	SocketsHaveCookies *ebpf.Variable `ebpf:"sockets_have_cookies"`
+	TasksAreTyped      *ebpf.Variable `ebpf:"tasks_are_typed"`
+	ThrottleFirst      *ebpf.Variable `ebpf:"throttle_first"`
+	ThrottleProgram    *ebpf.Variable `ebpf:"throttle_program"`
+	ThrottleRow        *ebpf.Variable `ebpf:"throttle_row"`
 }
 
 // connectionPrograms contains all programs after they have been loaded into the kernel.

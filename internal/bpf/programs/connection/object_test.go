@@ -82,8 +82,8 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 		t.Errorf("the owners are %v, flags %#x: they are to take no room while there are no sockets", owners, owners.Flags)
 	}
 	listeners := maps[connectionMapListeners]
-	if listeners.Type != ebpf.SkStorage || listeners.Flags != unix.BPF_F_NO_PREALLOC|unix.BPF_F_CLONE {
-		t.Errorf("the listeners are %v, flags %#x: what they accept must inherit", listeners, listeners.Flags)
+	if listeners.Type != ebpf.Hash || listeners.Flags != unix.BPF_F_NO_PREALLOC {
+		t.Errorf("the listeners are %v, flags %#x: they are to take no room while there are none", listeners, listeners.Flags)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestTheObjectHasItsKnobs(t *testing.T) {
 	knobs := []string{connectionVarSelfTgid, connectionVarMayProbeRead, connectionVarSelfNetns, connectionVarSelfPorts,
 		connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
 		connectionVarDistributionBounds, connectionVarMeasuresNone, connectionVarSocketsHaveCookies,
-		connectionVarSocketsHaveStorage, connectionVarTasksAreTyped, connectionVarFilesHaveSockets,
+		connectionVarTasksAreTyped, connectionVarFilesHaveSockets,
 		connectionVarAcceptorsAreSeen, connectionVarOpenAreTold, connectionVarDistributionBelow}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {

@@ -54,17 +54,13 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 	if owners.Type != ebpf.Hash || owners.Flags != unix.BPF_F_NO_PREALLOC {
 		t.Errorf("the owners are %v, flags %#x: they are to take no room while there are no sockets", owners, owners.Flags)
 	}
-	listeners := maps[packetDropMapListeners]
-	if listeners.Type != ebpf.SkStorage || listeners.Flags != unix.BPF_F_NO_PREALLOC|unix.BPF_F_CLONE {
-		t.Errorf("the listeners are %v, flags %#x: what they accept must inherit", listeners, listeners.Flags)
-	}
 }
 
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
 	knobs := []string{packetDropVarSelfTgid, packetDropVarMayProbeRead, packetDropVarSelfNetns, packetDropVarSelfPorts,
 		packetDropVarTracepointArgs, packetDropVarRowsByCgroup, packetDropVarRowsByExecutable,
-		packetDropVarRowsByInterface, packetDropVarSocketsHaveCookies, packetDropVarSocketsHaveStorage}
+		packetDropVarRowsByInterface, packetDropVarSocketsHaveCookies}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)

@@ -189,7 +189,6 @@ type packetDropTally struct {
 const (
 	packetDropMapAllowances          = "allowances"
 	packetDropMapEvents              = "events"
-	packetDropMapListeners           = "listeners"
 	packetDropMapOutcomes            = "outcomes"
 	packetDropMapOverflow            = "overflow"
 	packetDropMapOwners              = "owners"
@@ -213,7 +212,6 @@ const (
 	packetDropVarSelfPorts           = "self_ports"
 	packetDropVarSelfTgid            = "self_tgid"
 	packetDropVarSocketsHaveCookies  = "sockets_have_cookies"
-	packetDropVarSocketsHaveStorage  = "sockets_have_storage"
 	packetDropVarThrottleFirst       = "throttle_first"
 	packetDropVarThrottleProgram     = "throttle_program"
 	packetDropVarThrottleRow         = "throttle_row"
@@ -271,7 +269,6 @@ type packetDropProgramSpecs struct {
 type packetDropMapSpecs struct {
 	Allowances *ebpf.MapSpec `ebpf:"allowances"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
-	Listeners  *ebpf.MapSpec `ebpf:"listeners"`
 	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
 	Overflow   *ebpf.MapSpec `ebpf:"overflow"`
 	Owners     *ebpf.MapSpec `ebpf:"owners"`
@@ -300,7 +297,6 @@ type packetDropVariableSpecs struct {
 	SelfPorts          *ebpf.VariableSpec `ebpf:"self_ports"`
 	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
 	SocketsHaveCookies *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
-	SocketsHaveStorage *ebpf.VariableSpec `ebpf:"sockets_have_storage"`
 	ThrottleFirst      *ebpf.VariableSpec `ebpf:"throttle_first"`
 	ThrottleProgram    *ebpf.VariableSpec `ebpf:"throttle_program"`
 	ThrottleRow        *ebpf.VariableSpec `ebpf:"throttle_row"`
@@ -329,7 +325,6 @@ func (o *packetDropObjects) Close() error {
 type packetDropMaps struct {
 	Allowances *ebpf.Map `ebpf:"allowances"`
 	Events     *ebpf.Map `ebpf:"events"`
-	Listeners  *ebpf.Map `ebpf:"listeners"`
 	Outcomes   *ebpf.Map `ebpf:"outcomes"`
 	Overflow   *ebpf.Map `ebpf:"overflow"`
 	Owners     *ebpf.Map `ebpf:"owners"`
@@ -344,7 +339,6 @@ func (m *packetDropMaps) Close() error {
 	return _PacketDropClose(
 		m.Allowances,
 		m.Events,
-		m.Listeners,
 		m.Outcomes,
 		m.Overflow,
 		m.Owners,
@@ -374,7 +368,6 @@ type packetDropVariables struct {
 	SelfPorts          *ebpf.Variable `ebpf:"self_ports"`
 	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
 	SocketsHaveCookies *ebpf.Variable `ebpf:"sockets_have_cookies"`
-	SocketsHaveStorage *ebpf.Variable `ebpf:"sockets_have_storage"`
 	ThrottleFirst      *ebpf.Variable `ebpf:"throttle_first"`
 	ThrottleProgram    *ebpf.Variable `ebpf:"throttle_program"`
 	ThrottleRow        *ebpf.Variable `ebpf:"throttle_row"`

@@ -165,7 +165,6 @@ type tcpTroubleTcpTroubleRow struct {
 const (
 	tcpTroubleMapAllowances               = "allowances"
 	tcpTroubleMapEvents                   = "events"
-	tcpTroubleMapListeners                = "listeners"
 	tcpTroubleMapOutcomes                 = "outcomes"
 	tcpTroubleMapOverflow                 = "overflow"
 	tcpTroubleMapOwners                   = "owners"
@@ -192,7 +191,6 @@ const (
 	tcpTroubleVarSelfTgid                 = "self_tgid"
 	tcpTroubleVarSendResetArgs            = "send_reset_args"
 	tcpTroubleVarSocketsHaveCookies       = "sockets_have_cookies"
-	tcpTroubleVarSocketsHaveStorage       = "sockets_have_storage"
 	tcpTroubleVarThrottleFirst            = "throttle_first"
 	tcpTroubleVarThrottleProgram          = "throttle_program"
 	tcpTroubleVarThrottleRow              = "throttle_row"
@@ -252,7 +250,6 @@ type tcpTroubleProgramSpecs struct {
 type tcpTroubleMapSpecs struct {
 	Allowances *ebpf.MapSpec `ebpf:"allowances"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
-	Listeners  *ebpf.MapSpec `ebpf:"listeners"`
 	Outcomes   *ebpf.MapSpec `ebpf:"outcomes"`
 	Overflow   *ebpf.MapSpec `ebpf:"overflow"`
 	Owners     *ebpf.MapSpec `ebpf:"owners"`
@@ -281,7 +278,6 @@ type tcpTroubleVariableSpecs struct {
 	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
 	SendResetArgs      *ebpf.VariableSpec `ebpf:"send_reset_args"`
 	SocketsHaveCookies *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
-	SocketsHaveStorage *ebpf.VariableSpec `ebpf:"sockets_have_storage"`
 	ThrottleFirst      *ebpf.VariableSpec `ebpf:"throttle_first"`
 	ThrottleProgram    *ebpf.VariableSpec `ebpf:"throttle_program"`
 	ThrottleRow        *ebpf.VariableSpec `ebpf:"throttle_row"`
@@ -309,7 +305,6 @@ func (o *tcpTroubleObjects) Close() error {
 type tcpTroubleMaps struct {
 	Allowances *ebpf.Map `ebpf:"allowances"`
 	Events     *ebpf.Map `ebpf:"events"`
-	Listeners  *ebpf.Map `ebpf:"listeners"`
 	Outcomes   *ebpf.Map `ebpf:"outcomes"`
 	Overflow   *ebpf.Map `ebpf:"overflow"`
 	Owners     *ebpf.Map `ebpf:"owners"`
@@ -323,7 +318,6 @@ func (m *tcpTroubleMaps) Close() error {
 	return _TcpTroubleClose(
 		m.Allowances,
 		m.Events,
-		m.Listeners,
 		m.Outcomes,
 		m.Overflow,
 		m.Owners,
@@ -353,7 +347,6 @@ type tcpTroubleVariables struct {
 	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
 	SendResetArgs      *ebpf.Variable `ebpf:"send_reset_args"`
 	SocketsHaveCookies *ebpf.Variable `ebpf:"sockets_have_cookies"`
-	SocketsHaveStorage *ebpf.Variable `ebpf:"sockets_have_storage"`
 	ThrottleFirst      *ebpf.Variable `ebpf:"throttle_first"`
 	ThrottleProgram    *ebpf.Variable `ebpf:"throttle_program"`
 	ThrottleRow        *ebpf.Variable `ebpf:"throttle_row"`
