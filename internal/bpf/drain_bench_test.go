@@ -108,6 +108,7 @@ func BenchmarkDrainFullLedgerFor64CPUs(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		RowsBy{}.shorten(spec)
 		sizeMaps(spec, emulatedCPUs, defaultMapBytes)
 		b.Run(name+"/contiguous", func(b *testing.B) {
 			rows := spec.Maps[rowsMap+"0"].Copy()
@@ -120,7 +121,7 @@ func BenchmarkDrainFullLedgerFor64CPUs(b *testing.B) {
 			rows, cpus := spec.Maps[rowsMap+"0"].Copy(), ebpf.MustPossibleCPU()
 			rows.MaxEntries *= uint32(max(1, emulatedCPUs/cpus))
 			drainMaps(b, spec, rows, wireTally{1, 100}, func(p *pendingTallies) func([]byte, []wireTally) {
-				row := p.row(make([]byte, rows.KeySize))
+				row := p.row(make([]byte, rows.KeySize+RowsBy{}.keysLack()))
 				return func(_ []byte, values []wireTally) {
 					for _, tally := range values {
 						row.count, row.sum = row.count+tally.Count, row.sum+tally.Sum
@@ -136,11 +137,11 @@ func drainMaps[V any](b *testing.B, spec *ebpf.CollectionSpec, rowsSpec *ebpf.Ma
 	addTo func(*pendingTallies) func([]byte, []V)) {
 	session := NewSession(nil)
 	defer session.Close()
-	rows := madeHalf[V](b, rowsSpec)
-	processes := madeHalf[uint64](b, spec.Maps[processesMap+"0"])
+	rows := madeHalf[V](b, rowsSpec, RowsBy{}.keysLack())
+	processes := madeHalf[uint64](b, spec.Maps[processesMap+"0"], 0)
 	var distributions *half[wireMeasures]
 	if made := spec.Maps[distributionsMap+"0"]; made != nil {
-		distributions = madeHalf[wireMeasures](b, made)
+		distributions = madeHalf[wireMeasures](b, made, RowsBy{}.keysLack())
 	}
 	values := make([]V, rows.each)
 	for i := range values {
@@ -170,7 +171,7 @@ func drainMaps[V any](b *testing.B, spec *ebpf.CollectionSpec, rowsSpec *ebpf.Ma
 	report(b, rows.m)
 }
 
-func madeHalf[V any](b *testing.B, spec *ebpf.MapSpec) *half[V] {
+func madeHalf[V any](b *testing.B, spec *ebpf.MapSpec, lack uint32) *half[V] {
 	b.Helper()
 	made := spec.Copy()
 	made.Key, made.Value = nil, nil
@@ -179,7 +180,7 @@ func madeHalf[V any](b *testing.B, spec *ebpf.MapSpec) *half[V] {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { m.Close() })
-	h, err := newHalf[V](m, 0)
+	h, err := newHalf[V](m, lack)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -156,9 +156,10 @@ func mapMemory(m *ebpf.MapSpec, cpus uint64) uint64 {
 
 func align8(size uint32) uint64 { return (uint64(size) + 7) &^ 7 }
 
-// MapMemory returns what the maps of an object take in the kernel with so many possible CPUs and the default memory, by
-// map. owners, which grow with the sockets, are not among them.
-func MapMemory(spec *ebpf.CollectionSpec, cpus int) map[string]uint64 {
+// MapMemory returns what the maps of an object take in the kernel with so many possible CPUs, such rows and the default memory,
+// by map. owners, which grow with the sockets, are not among them.
+func MapMemory(spec *ebpf.CollectionSpec, cpus int, by RowsBy) map[string]uint64 {
+	by.shorten(spec)
 	sizeMaps(spec, uint64(cpus), defaultMapBytes)
 	all := make(map[string]uint64)
 	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {

@@ -28,26 +28,31 @@ func objects(t testing.TB) map[string]*ebpf.CollectionSpec {
 }
 
 func TestMapsOfAllProgramsTakeNoMoreThan32MiB(t *testing.T) {
-	for _, cpus := range []int{1, 2, 8, 64, 128, 256} {
-		t.Run(fmt.Sprint(cpus, " CPUs"), func(t *testing.T) {
-			var total uint64
-			shared := make(map[string]bool)
-			for _, spec := range objects(t) {
-				for name, bytes := range bpf.MapMemory(spec, cpus) {
-					if name == "cgroups" && shared[name] {
-						continue
+	for _, by := range rows() {
+		for _, cpus := range []int{1, 2, 8, 64, 128, 256} {
+			t.Run(fmt.Sprintf("%d CPUs, %+v", cpus, by), func(t *testing.T) {
+				var total uint64
+				shared := make(map[string]bool)
+				for _, spec := range objects(t) {
+					for name, bytes := range bpf.MapMemory(spec, cpus, by) {
+						if name == "cgroups" && shared[name] {
+							continue
+						}
+						shared[name] = true
+						total += bytes
 					}
-					shared[name] = true
-					total += bytes
 				}
-			}
-			t.Logf("%.1f MiB", float64(total)/(1<<20))
-			if total > 32<<20 {
-				t.Errorf("%d bytes", total)
-			}
-		})
+				t.Logf("%.1f MiB", float64(total)/(1<<20))
+				if total > 32<<20 {
+					t.Errorf("%d bytes", total)
+				}
+			})
+		}
 	}
 }
+
+// rows are those of the default, and the longest.
+func rows() []bpf.RowsBy { return []bpf.RowsBy{{}, {Container: true, Executable: true}} }
 
 func TestMapsTakeWhatWasWorkedOut(t *testing.T) {
 	bpftest.Require(t)
@@ -55,14 +60,16 @@ func TestMapsTakeWhatWasWorkedOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, spec := range objects(t) {
-		var said, workedOut uint64
-		for name, bytes := range bpf.MapMemory(spec, cpus) {
-			said, workedOut = said+memlock(t, spec.Maps[name]), workedOut+bytes
-		}
-		t.Logf("%s: %d bytes worked out, %d said the kernel", path, workedOut, said)
-		if off := float64(workedOut)/float64(said) - 1; off < -0.15 || off > 0.15 {
-			t.Errorf("%s: the maps take %d bytes, %d were worked out (%+.0f %%)", path, said, workedOut, 100*off)
+	for _, by := range rows() {
+		for path, spec := range objects(t) {
+			var said, workedOut uint64
+			for name, bytes := range bpf.MapMemory(spec, cpus, by) {
+				said, workedOut = said+memlock(t, spec.Maps[name]), workedOut+bytes
+			}
+			t.Logf("%s, %+v: %d bytes worked out, %d said the kernel", path, by, workedOut, said)
+			if off := float64(workedOut)/float64(said) - 1; off < -0.15 || off > 0.15 {
+				t.Errorf("%s: the maps take %d bytes, %d were worked out (%+.0f %%)", path, said, workedOut, 100*off)
+			}
 		}
 	}
 }
