@@ -8,19 +8,30 @@
  *
  * The kernel skips a program that is already running on the CPU, and a change of state may fall into such a moment. What
  * is kept says how far a socket's life has been counted: what was skipped is made up for at its end, or at the latest
- * when the socket is destroyed, which is another hook. The changes on the way there, four of ten, are left alone: even
- * looking the socket up would be a good part of their cost.
+ * when the socket is destroyed, which is another hook. Of the changes on the way there only those that a process makes are
+ * looked at, for whether it is the owner.
  */
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
 #include "include/connection_event.h"
 #include "include/connection_accept.h"
 #include "include/connection_begin.h"
+#include "include/connection_closer.h"
 #include "include/connection_connect.h"
 #include "include/connection_listener.h"
 #include "include/connection_older.h"
 #include "include/connection_open.h"
 #include "include/connection_syscall.h"
+
+/* A process ends a connection, or one direction of it. */
+static __always_inline int connection_left(struct sock *sk)
+{
+	struct socket_owner *known = owner_kept(sk);
+
+	if (known)
+		closer_is_current(known);
+	return 0;
+}
 
 /* Whether there is something to report: a connection that waits for its acceptor is reported by him. */
 static __always_inline bool connection_established(struct sock *sk, int oldstate, struct socket_owner *known,
@@ -96,6 +107,7 @@ static __always_inline void connection_ended(struct sock *sk, int oldstate, stru
 			end->error = known->error;
 		if (known->since_ns)
 			end->duration_ns = end->now - known->since_ns;
+		closer_of_end(sk, oldstate, known);
 		end->active = phase_end(known);
 	}
 	if (!end->role && failed)
@@ -119,6 +131,8 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		connection_copied(sk);
 	else if (newstate == TCP_CLOSE && oldstate == TCP_LISTEN)
 		connection_unlisten(sk);
+	else if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK)
+		connection_left(sk);
 	if (newstate != TCP_ESTABLISHED && (newstate != TCP_CLOSE || oldstate == TCP_CLOSE || oldstate == TCP_LISTEN))
 		return 0;
 	end.now = bpf_ktime_get_ns();

@@ -29,12 +29,14 @@ struct connection_event {
 	struct endpoint local;
 	struct endpoint peer;
 	__s32 error; /* errno; 0 of a failed connect: the caller gave up; or ERROR_UNSEEN */
+	__u32 closer_pid; /* of the process that ended it; 0: the owner, or not known */
+	char closer[16];
 	__u8 outcome;
 	__u8 role;
 	__u8 attribution;
 	__u8 ending;
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 _pad[7];
+	__u8 _pad[3];
 };
 
 struct {
@@ -80,6 +82,8 @@ static __always_inline void connection_record(struct sock *sk, struct socket_own
 	if (known) {
 		event->header.owner = known->owner;
 		event->attribution = known->attribution;
+		event->closer_pid = known->closer_pid;
+		__builtin_memcpy(event->closer, known->closer, sizeof(event->closer));
 	}
 	endpoints_of(sk, local_port, &event->local, &event->peer);
 	event->duration_ns = end->duration_ns;

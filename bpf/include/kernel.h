@@ -159,8 +159,13 @@ struct sk_buff_head {
 	__u32 qlen;
 };
 
+typedef struct {
+	int owned; /* by a process */
+} socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	atomic_t sk_drops;
 	struct sk_buff_head sk_error_queue;
 	__u16 sk_protocol;

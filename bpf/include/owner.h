@@ -61,7 +61,8 @@ struct socket_owner {
 	__u8 own; /* kerntap's own socket */
 	__u8 attribution;
 	__u8 verdict; /* whether the connection is watched, see connection_verdict.h */
-	__u8 _pad[4];
+	__u32 closer_pid; /* of the process that ended it, see connection_closer.h; 0: the owner, or not known */
+	char closer[16];
 };
 
 /* How much of a socket's life has been counted. Sockets that listen, and those they hand out, begin without. */

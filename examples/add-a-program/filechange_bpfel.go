@@ -105,7 +105,8 @@ type fileChangeSocketOwner struct {
 	Own         uint8
 	Attribution uint8
 	Verdict     uint8
-	Pad         [4]uint8
+	CloserPid   uint32
+	Closer      [16]int8
 }
 
 type fileChangeTally struct {

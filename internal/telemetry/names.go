@@ -51,6 +51,8 @@ const (
 	TCPRoundTrip        = "kerntap.tcp.round_trip"
 	TCPEnding           = "kerntap.tcp.ending"
 	TCPEndedBy          = "kerntap.tcp.ended_by"
+	TCPCloserPID        = "kerntap.tcp.closer.pid"
+	TCPCloserCommand    = "kerntap.tcp.closer.command"
 	DurationMinimum     = "kerntap.minimum_duration"
 )
 

@@ -75,12 +75,14 @@ type connectionConnectionEvent struct {
 		Pad     uint16
 	}
 	Error       int32
+	CloserPid   uint32
+	Closer      [16]int8
 	Outcome     uint8
 	Role        uint8
 	Attribution uint8
 	Ending      uint8
 	Protocol    uint8
-	Pad         [7]uint8
+	Pad         [3]uint8
 }
 
 type connectionConnectionRow struct {
@@ -209,7 +211,8 @@ type connectionSocketOwner struct {
 	Own         uint8
 	Attribution uint8
 	Verdict     uint8
-	Pad         [4]uint8
+	CloserPid   uint32
+	Closer      [16]int8
 }
 
 type connectionTally struct {

@@ -51,19 +51,25 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 		return nil, fmt.Errorf("connection: outcome %d is unknown", wire.Outcome)
 	}
 	udp := wire.Protocol == syscall.IPPROTO_UDP
+	var closer string
+	if wire.CloserPid != 0 {
+		closer = bpf.Text(wire.Closer[:])
+	}
 	return &Event{
-		BaseEvent:   base,
-		Outcome:     outcome,
-		Role:        Role(wire.Role),
-		Attribution: Attribution(wire.Attribution),
-		UDP:         udp,
-		Traffic:     trafficOf(&wire),
-		Ending:      Ending(wire.Ending),
-		Errno:       errnoOf(wire.Error),
-		Duration:    time.Duration(wire.DurationNs),
-		Local:       endpoint(wire.Local.Address, wire.Local.Port),
-		Peer:        endpoint(wire.Peer.Address, wire.Peer.Port),
-		exported:    d.exported.Load()&record(outcome, udp) != 0,
+		BaseEvent:     base,
+		Outcome:       outcome,
+		Role:          Role(wire.Role),
+		Attribution:   Attribution(wire.Attribution),
+		UDP:           udp,
+		Traffic:       trafficOf(&wire),
+		Ending:        Ending(wire.Ending),
+		Errno:         errnoOf(wire.Error),
+		Duration:      time.Duration(wire.DurationNs),
+		CloserPID:     wire.CloserPid,
+		CloserCommand: closer,
+		Local:         endpoint(wire.Local.Address, wire.Local.Port),
+		Peer:          endpoint(wire.Peer.Address, wire.Peer.Port),
+		exported:      d.exported.Load()&record(outcome, udp) != 0,
 	}, nil
 }
 

@@ -77,6 +77,9 @@ func (e *Event) Body() string {
 		return fmt.Sprintf("%s could not connect to %s: %s%s", e.Who(), e.peer(), e.why(), e.span(" after "))
 	}
 	line := fmt.Sprintf("%s ended its connection with %s%s", e.Who(), e.peer(), e.span(" after "))
+	if e.CloserPID != 0 {
+		line = fmt.Sprintf("%s[%d] ended the connection of %s with %s%s", e.CloserCommand, e.CloserPID, e.Who(), e.peer(), e.span(" after "))
+	}
 	if e.Ending != 0 {
 		line += fmt.Sprintf(", %s", &e.Traffic)
 	}
@@ -158,6 +161,11 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 		dst = append(dst, telemetry.Float(telemetry.DurationMinimum, e.Duration.Seconds()))
 	default:
 		dst = append(dst, telemetry.Float(telemetry.Duration, e.Duration.Seconds()))
+	}
+	if e.CloserPID != 0 {
+		dst = append(dst,
+			telemetry.Int(telemetry.TCPCloserPID, int64(e.CloserPID)),
+			telemetry.String(telemetry.TCPCloserCommand, e.CloserCommand))
 	}
 	if e.Ending != 0 {
 		dst = e.Ending.attributes(e.Traffic.attributes(dst, e.Role))

@@ -100,6 +100,10 @@ type Event struct {
 	// Duration is how long the connect took (client, opened and failed) or the connection lasted (closed); 0 where
 	// that is not known. Of a connection that is older than kerntap it is how long kerntap has seen it.
 	Duration time.Duration
+	// CloserPID and CloserCommand are of the process that ended the connection at this end, or gave it up, if that is another
+	// one than its owner; 0 and "" if it is not, or not known.
+	CloserPID     uint32
+	CloserCommand string
 	// Local and Peer are this end and the other; IPv4-mapped addresses are IPv4.
 	Local, Peer netip.AddrPort
 

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold,
 		"share": share, "talk": talk, "idle": idle,
 		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne,
-		"dial": dial, "resetter": resetter, "daemon": daemon, "give": give, "take": take, "threads": threads,
+		"dial": dial, "resetter": resetter, "daemon": daemon, "give": give, "take": take, "forkEach": forkEach, "keep": keep, "threads": threads,
 		"acceptAndKeep": acceptAndKeep})
 	goleak.VerifyTestMain(m)
 }
@@ -71,8 +71,8 @@ func TestBothEndsOfAConnection(t *testing.T) {
 				if e.Local != want.local || e.Peer != want.peer {
 					t.Errorf("%s: %s to %s, want %s to %s", want.what, e.Local, e.Peer, want.local, want.peer)
 				}
-				if (e.Duration > 0) != want.lasts || e.Errno != 0 {
-					t.Errorf("%s: duration %s, errno %d", want.what, e.Duration, e.Errno)
+				if (e.Duration > 0) != want.lasts || e.Errno != 0 || e.CloserPID != 0 {
+					t.Errorf("%s: duration %s, errno %d, closer %d", want.what, e.Duration, e.Errno, e.CloserPID)
 				}
 			}
 			recorder.Stop(t)

@@ -10,9 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
@@ -138,85 +138,6 @@ func killAll(t *testing.T, pids []string) {
 	}
 }
 
-// give connects to the address in args, passes the connection to a process of another name over a Unix socket, closes its
-// own end and says who that is; that process closes the connection when this one's input ends.
-func give(args []string, stdin io.Reader, stdout io.Writer) error {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "pair")
-	cmd, err := heir("kt-taker", []*os.File{theirs}, "take")
-	theirs.Close()
-	if err != nil {
-		return err
-	}
-	conn, err := net.Dial("tcp", args[0])
-	if err != nil {
-		return err
-	}
-	file, err := conn.(*net.TCPConn).File()
-	if err != nil {
-		return err
-	}
-	if err := unix.Sendmsg(pair[0], []byte{1}, unix.UnixRights(int(file.Fd())), nil, 0); err != nil {
-		return err
-	}
-	if n, err := unix.Read(pair[0], make([]byte, 1)); n != 1 || err != nil { // it has it
-		return fmt.Errorf("the other process did not say that it has the connection: %v", err)
-	}
-	file.Close()
-	conn.Close()
-	fmt.Fprintln(stdout, cmd.Process.Pid)
-	io.Copy(io.Discard, stdin)
-	unix.Close(pair[0])
-	return cmd.Wait()
-}
-
-// take takes a file from the Unix socket at 3, says so there, and closes it when the other end is closed.
-func take([]string, io.Reader, io.Writer) error {
-	message, control := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := unix.Recvmsg(3, message, control, unix.MSG_CMSG_CLOEXEC)
-	if err != nil {
-		return err
-	}
-	parsed, err := unix.ParseSocketControlMessage(control[:n])
-	if err != nil {
-		return err
-	}
-	files, err := unix.ParseUnixRights(&parsed[0])
-	if err != nil {
-		return err
-	}
-	if _, err := unix.Write(3, message); err != nil {
-		return err
-	}
-	if _, err := unix.Read(3, message); err != nil {
-		return err
-	}
-	return unix.Close(files[0])
-}
-
-// A connection stays with the process that made it, whoever has it and ends it.
-func TestAConnectionThatIsPassedOnStaysItsMakers(t *testing.T) {
-	ns := bpftest.NewNamespace(t)
-	recorder := start(t)
-	address := ns.StartHelper(t, "kt-sink", "sink", "127.0.0.1:0").Line(t)
-	giver := ns.StartHelper(t, "kt-giver", "give", address)
-	giver.Line(t)
-	passedOn := time.Now()
-	giver.End(t)
-	for _, outcome := range []connection.Outcome{connection.OutcomeOpened, connection.OutcomeClosed} {
-		e := bpftest.Await(t, recorder, outcome.String(), is(ns, connection.RoleClient, outcome))
-		if e.PID != giver.PID || e.Command != "kt-giver" {
-			t.Errorf("%s is given to %s[%d], want kt-giver[%d]", outcome, e.Command, e.PID, giver.PID)
-		}
-		if outcome == connection.OutcomeClosed && e.GetWallClockTime().Before(passedOn) {
-			t.Error("it has ended although another process had it")
-		}
-	}
-}
-
 // threads connects to the addresses that it reads on threads that have names of their own.
 func threads(_ []string, stdin io.Reader, stdout io.Writer) error {
 	lines := bufio.NewScanner(stdin)
@@ -295,4 +216,49 @@ func TestAConnectionOutlivesItsProcess(t *testing.T) {
 func acceptAndKeep(_ []string, stdin io.Reader, stdout io.Writer) error {
 	var kept []net.Conn
 	return acceptEach("127.0.0.1:0", stdin, stdout, func(conn net.Conn) { kept = append(kept, conn) })
+}
+
+// A socket that the kernel itself connects, here for one more path of an MPTCP connection, is the kernel's: no process called
+// connect, least of all the one that happened to run.
+func TestSocketsOfTheKernelAreTheKernels(t *testing.T) {
+	bpftest.Require(t)
+	ns := bpftest.NewNamespace(t)
+	if text, err := exec.Command("ip", "mptcp", "help").CombinedOutput(); !strings.Contains(string(text), "endpoint") {
+		t.Skipf("no tool that tells MPTCP of an address: %s %v", text, err)
+	}
+	for _, line := range []string{"link set lo up", "mptcp limits set subflows 1 add_addr_accepted 1", "mptcp endpoint add 127.0.0.2 dev lo subflow"} {
+		ns.Run(t, "ip", strings.Fields(line)...)
+	}
+	recorder := start(t)
+	address := ns.StartHelper(t, "kt-server", "server", "127.0.0.1:0").Line(t)
+	caller := ns.StartHelper(t, "kt-caller", "keep", address, "mptcp")
+	caller.Line(t)
+	e := bpftest.Await(t, recorder, "the second path", func(e *connection.Event) bool {
+		return e.NetNS == ns.Inode && e.Outcome == connection.OutcomeOpened && e.Local.Addr() == netip.MustParseAddr("127.0.0.2")
+	})
+	if e.PID != 0 || e.Command != "kernel" || e.Role != connection.RoleClient {
+		t.Errorf("it is given to %s[%d] as %s", e.Command, e.PID, e.Role)
+	}
+}
+
+// keep connects to the address in args, with MPTCP if they say so, says so once it is answered, and keeps the connection
+// until its input ends.
+func keep(args []string, stdin io.Reader, stdout io.Writer) error {
+	var dialer net.Dialer
+	dialer.SetMultipathTCP(slices.Contains(args, "mptcp"))
+	conn, err := dialer.Dial("tcp", args[0])
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(conn, "more"); err != nil { // both ends have sent data, as further paths take
+		return err
+	}
+	fmt.Fprint(stdout, answer)
+	_, err = io.Copy(io.Discard, stdin)
+	return err
 }

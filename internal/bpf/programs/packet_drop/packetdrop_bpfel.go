@@ -174,7 +174,8 @@ type packetDropSocketOwner struct {
 	Own         uint8
 	Attribution uint8
 	Verdict     uint8
-	Pad         [4]uint8
+	CloserPid   uint32
+	Closer      [16]int8
 }
 
 type packetDropTally struct {
