@@ -235,7 +235,7 @@ int BPF_PROG(connection_destroyed, struct sock *sk)
 	if (phase != PHASE_ENDED && (known->role || phase == PHASE_FOUND || phase == PHASE_ESTABLISHED))
 		connection_last(sk, known);
 	if (kept)
-		bpf_map_delete_elem(&owners, &address);
+		owner_forget(kept, address);
 	return 0;
 }
 

@@ -21,12 +21,12 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 		new.life = life_of(owner_cookie(sk), PHASE_NONE);
 		if (bpf_core_field_exists(sk->sk_drops))
 			new.refused = sk->sk_drops.counter;
-		owner_keep_first(sk, &new);
+		owner_keep(sk, &new);
 		return listener_begins(sk);
 	}
 	new.life = life_of(owner_cookie(sk), PHASE_CONNECTING);
 	new.since_ns = new.attempt_ns = bpf_ktime_get_ns();
-	owner_keep_first(sk, &new);
+	owner_keep(sk, &new);
 	return 0;
 }
 
@@ -37,11 +37,7 @@ static __noinline struct socket_owner *connection_kept(struct sock *sk)
 	__u64 address = (__u64)sk;
 
 	known = bpf_map_lookup_elem(&owners, &address);
-	if (unlikely(known && (owner_is_of_another(known, sk) || life_phase(known->life) >= PHASE_FOUND))) {
-		connection_lost_sight(known, known->life);
-		known = 0;
-	}
-	if (!known) {
+	if (unlikely(!known || owner_is_of_another(known, sk) || life_phase(known->life) >= PHASE_FOUND)) {
 		struct socket_owner none = {};
 
 		owner_keep(sk, &none);

@@ -10,7 +10,7 @@
 #define KERNTAP_CONNECTION_LISTENER_H
 
 #include <bpf/bpf_endian.h>
-#include "connection_row.h"
+#include "connection_owner.h"
 #include "scope.h"
 
 #pragma clang diagnostic push
@@ -52,37 +52,6 @@ struct {
 	__type(key, struct port);
 	__type(value, struct listener);
 } listeners SEC(".maps");
-
-/* There was no room for what is known of a socket: that nothing is kept of one does not say any more that it was skipped. */
-__u32 owners_overflowed;
-
-static __always_inline void owner_keep(struct sock *sk, const struct socket_owner *owner)
-{
-	__u64 address = (__u64)sk;
-
-	if (bpf_map_update_elem(&owners, &address, owner, BPF_ANY))
-		owners_overflowed = 1;
-}
-
-/* A socket begins at this address: what was kept of one before it is not about it. */
-static __always_inline void owner_give_way(struct sock *sk)
-{
-	__u64 address = (__u64)sk;
-	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
-
-	if (known)
-		connection_lost_sight(known, known->life);
-}
-
-static __always_inline void owner_keep_first(struct sock *sk, const struct socket_owner *new)
-{
-	__u64 address = (__u64)sk;
-
-	if (!bpf_map_update_elem(&owners, &address, new, BPF_NOEXIST))
-		return;
-	owner_give_way(sk);
-	owner_keep(sk, new);
-}
 
 /* What a connection has of its listener, before it has anything of its own. */
 static __always_inline void owner_inherit(struct socket_owner *new, const struct socket_owner *listener)
@@ -166,10 +135,10 @@ static __noinline int connection_copied(struct sock *sk)
 		return 0;
 	address = (__u64)tcp->tsorted_sent_queue.next - bpf_core_field_offset(tcp->tsorted_sent_queue);
 	listener = bpf_map_lookup_elem(&owners, &address);
-	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER)
+	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER || life_phase(listener->life) != PHASE_NONE)
 		return 0;
 	owner_inherit(&new, listener);
-	owner_keep_first(sk, &new);
+	owner_keep(sk, &new);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #define KERNTAP_CONNECTION_OPEN_H
 
 #include "connection_event.h"
+#include "connection_owner.h"
 
 /* What tells whether a socket is still the one that an owner was kept for. */
 struct open_socket {
@@ -171,9 +172,14 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	known = bpf_map_lookup_elem(&owners, &address);
 	if (!known || !open_life_read(&life, known, address))
 		return 0;
+	if (life_phase(life) >= PHASE_FREE)
+		return owner_collect(known, life, address);
 	open_socket_read(&open, address);
-	if (life_cookie(life) && (open.cookie != life_cookie(life) || !open.references))
+	if (life_cookie(life) && (open.cookie != life_cookie(life) || !open.references)) {
+		if (life_phase(life) == PHASE_ENDED)
+			phase_advance(known, life, PHASE_FREE);
 		return connection_lost_sight(known, life);
+	}
 	if (known->own || life_phase(life) == PHASE_ENDED || open.cookie != life_cookie(life) ||
 	    (open.state != TCP_ESTABLISHED && open.state != TCP_CLOSE_WAIT && open.state != TCP_LISTEN))
 		return 0;

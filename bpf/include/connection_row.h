@@ -195,7 +195,7 @@ static __noinline int connection_lost_sight(struct socket_owner *known, __u64 li
 	bool left_out = known->verdict == VERDICT_LEFT_OUT;
 
 	row_owner_set(&row.who, &known->owner);
-	if (life_phase(life) == PHASE_ENDED || !phase_advance(known, life, PHASE_ENDED) ||
+	if (life_phase(life) >= PHASE_ENDED || !phase_advance(known, life, PHASE_ENDED) ||
 	    life_phase(life) != PHASE_ESTABLISHED)
 		return 0;
 	if (left_out) {

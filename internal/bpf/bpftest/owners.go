@@ -15,7 +15,7 @@ import (
 )
 
 // Where struct socket_owner of bpf/include/owner.h has the socket's cookie, above how many bits, and how its owner is known.
-const lifeAt, phaseBits, attributionAt = 72, 3, 146
+const lifeAt, phaseBits, attributionAt = 72, 4, 146
 
 // OwnedSockets returns the cookies of the sockets of which a program of this process keeps the owner. Others on this
 // machine have sockets too.

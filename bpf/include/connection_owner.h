@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * connection_owner.h - how what is known of a socket is kept, handed on and forgotten
+ *
+ * What is free is taken by whoever is the first to change its phase: the next socket at its address, or the walk over owners,
+ * which deletes what it has met twice. Both are rarely there at the same time; then the socket waits, for as long as a deletion
+ * takes. Should even that have been interrupted, what it keeps is deleted, and it is nobody's.
+ */
+#ifndef KERNTAP_CONNECTION_OWNER_H
+#define KERNTAP_CONNECTION_OWNER_H
+
+#include "connection_row.h"
+
+/* There was no room for what is known of a socket: that nothing is kept of one does not say any more that it was skipped. */
+__u32 owners_overflowed;
+
+/* Whether it was this CPU that took what is free. There is nobody else where nothing walks. */
+static __always_inline bool owner_take(struct socket_owner *known, __u64 life)
+{
+	return open_are_told && (life_phase(life) == PHASE_FREE || life_phase(life) == PHASE_UNUSED) &&
+	       phase_advance(known, life, PHASE_TAKEN);
+}
+
+/* Writes over what was taken. The walk reads it once its life says so. */
+static __always_inline void owner_write(struct socket_owner *known, const struct socket_owner *new)
+{
+	__u64 life = new->life;
+
+	__builtin_memcpy(&known->owner, &new->owner, sizeof(known->owner));
+	__builtin_memcpy(&known->since_ns, &new->since_ns,
+			 sizeof(*known) - __builtin_offsetof(struct socket_owner, since_ns));
+	__sync_lock_test_and_set(&known->life, life);
+}
+
+static __noinline int owner_await_deletion(__u64 address)
+{
+	struct socket_owner *known;
+
+	for (int i = 0; i < 32; i++) {
+		known = bpf_map_lookup_elem(&owners, &address);
+		if (!known || life_phase(known->life) != PHASE_TAKEN)
+			return 0;
+	}
+	return 0;
+}
+
+/* Keeps what is known of a socket that begins, or of which nothing was known: what was kept of its address is of another. */
+static __always_inline void owner_keep(struct sock *sk, const struct socket_owner *new)
+{
+	__u64 address = (__u64)sk, life;
+	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
+
+	if (known) {
+		life = known->life;
+		if (owner_take(known, life)) {
+			owner_write(known, new);
+			return;
+		}
+		if (life_phase(life) == PHASE_TAKEN)
+			owner_await_deletion(address);
+		else
+			connection_lost_sight(known, life);
+	}
+	if (bpf_map_update_elem(&owners, &address, new, BPF_ANY))
+		owners_overflowed = 1;
+}
+
+/* The socket is destroyed. Without a cookie its next one could not be told from it. */
+static __always_inline void owner_forget(struct socket_owner *known, __u64 address)
+{
+	__u64 cookie = life_cookie(known->life);
+
+	if (open_are_told && cookie)
+		known->life = life_of(cookie, PHASE_FREE);
+	else
+		bpf_map_delete_elem(&owners, &address);
+}
+
+/* The walk has met what is free: deletes it the second time. */
+static __always_inline int owner_collect(struct socket_owner *known, __u64 life, __u64 address)
+{
+	if (life_phase(life) == PHASE_FREE)
+		phase_advance(known, life, PHASE_UNUSED);
+	else if (life_phase(life) == PHASE_UNUSED && owner_take(known, life))
+		bpf_map_delete_elem(&owners, &address);
+	return 0;
+}
+
+#endif /* KERNTAP_CONNECTION_OWNER_H */
