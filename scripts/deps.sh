@@ -17,6 +17,7 @@ need sysctl procps
 need gcc gcc # for the race detector
 need curl curl
 need ip iproute2 # network namespaces, and ss
+need tcplife libbpf-tools # which connections are compared with
 need prometheus prometheus # which rules and dashboards are tried with, and promtool
 need systemd-analyze systemd # to verify the unit of examples/systemd
 if [ "${1:-}" = engine ]; then # what scripts/test-compose.sh needs, and nothing else does
