@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/programs"
@@ -114,13 +116,24 @@ func check(c config.Config) (report, error) {
 	if r.Programs, err = tryPrograms(c, h); err != nil {
 		return report{}, err
 	}
+	r.keep(c, h)
+	return r, nil
+}
+
+// keep tells which capabilities stay after the start.
+func (r *report) keep(c config.Config, h host) {
+	var reasons []string
 	for _, program := range r.Programs {
 		r.Runs = r.Runs || program.Runs
 		if program.unreadable != "" {
-			r.Kept, r.KeptReason = []string{capabilityNames[h.reading()]}, program.unreadable
+			r.Kept, reasons = []string{capabilityNames[h.reading()]}, []string{program.unreadable}
 		}
 	}
-	return r, nil
+	if c.ServiceNames && h.privileges.Has(unix.CAP_SYS_PTRACE) {
+		r.Kept = append(r.Kept, "SYS_PTRACE")
+		reasons = append(reasons, "workload_service_names reads the environment of others")
+	}
+	r.KeptReason = strings.Join(reasons, "; ")
 }
 
 // tryPrograms loads and attaches every enabled program for a moment, or says of each why that is of no use.

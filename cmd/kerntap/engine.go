@@ -65,7 +65,7 @@ func newSession(c config.Config, log *slog.Logger) *bpf.Session {
 	session.Tune(bpf.Throttle(c.Throttle), 0, c.Filters)
 	session.DrainEvery = c.Ledger.Interval
 	session.MapBytes = (c.Ledger.Memory - sharedMaps) / uint64(max(len(c.Enabled()), 1))
-	session.SyncFailures = c.SyncFailures
+	session.SyncFailures, session.ServiceNames = c.SyncFailures, c.ServiceNames
 	session.RowsBy = bpf.RowsByAttributes(c.MetricAttributes)
 	return session
 }

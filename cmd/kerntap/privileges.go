@@ -7,17 +7,20 @@ import (
 )
 
 // dropPrivileges gives up what was needed to load and attach. Where maps cannot be read without privileges the one that
-// allows it stays.
+// allows it stays, and where the environment of workloads is to be read the one that shows it.
 func (e *engine) dropPrivileges(env environment, h host) error {
 	if env.drop == nil {
 		return nil
 	}
-	err := kernel.TryUnprivileged(e.loader.TryReading)
-	if err == nil {
-		return env.drop()
+	var keep []int
+	if e.session.ServiceNames {
+		keep = append(keep, unix.CAP_SYS_PTRACE)
 	}
-	e.log.Info("a capability is kept, without which maps cannot be read here", "capability", capabilityNames[h.reading()], "reason", oneLine(err))
-	return env.drop(h.reading())
+	if err := kernel.TryUnprivileged(e.loader.TryReading); err != nil {
+		e.log.Info("a capability is kept, without which maps cannot be read here", "capability", capabilityNames[h.reading()], "reason", oneLine(err))
+		keep = append(keep, h.reading())
+	}
+	return env.drop(keep...)
 }
 
 // reading is the capability that allows to read maps where not everybody may.

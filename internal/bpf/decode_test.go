@@ -21,10 +21,12 @@ type connectionSample struct {
 	_             [32]uint8 // struct traffic
 	local, peer   endpoint
 	_             int32
+	_             uint32
+	_             [16]byte
 	outcome, role uint8
 	_             [2]uint8
 	protocol      uint8
-	_             [7]uint8
+	_             [3]uint8
 }
 
 type packetDropSample struct {

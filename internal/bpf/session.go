@@ -58,6 +58,8 @@ type Session struct {
 	RowsBy RowsBy
 	// SyncFailures says how connects that end at once are seen; "" means SyncAuto.
 	SyncFailures string
+	// ServiceNames has the environment of processes read, for the names of their services.
+	ServiceNames bool
 	// MapBytes bounds the memory of one program's maps in the kernel; 0 means 15 MiB. Rows, not records, take what the
 	// rest leaves.
 	MapBytes uint64

@@ -3,6 +3,8 @@ package bpf
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"time"
 	"unsafe"
 
 	"github.com/kerntap/kerntap/internal/workload"
@@ -55,9 +57,16 @@ type headerDecoder struct {
 	commands    names[[16]byte]
 	executables names[[32]byte]
 	identities  map[uint64]workload.Identity // by cgroup
+	services    *workload.Services           // nil where nobody wants their names
 }
 
-func newHeaderDecoder(session *Session) *headerDecoder { return &headerDecoder{session: session} }
+func newHeaderDecoder(session *Session) *headerDecoder {
+	d := &headerDecoder{session: session}
+	if session.ServiceNames {
+		d.services = workload.NewServices(os.DirFS("/proc"))
+	}
+	return d
+}
 
 func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 	size := int(unsafe.Sizeof(WireHeader{}))
@@ -75,9 +84,18 @@ func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 		WallOffset: d.session.Clock.Offset(wire.TimestampNs),
 		Command:    d.commands.of(wire.Owner.Command, wire.Owner.Command[:]),
 		Executable: d.executables.of(wire.Owner.Executable, wire.Owner.Executable[:]),
-		Workload:   d.identity(wire.Owner.CgroupID),
+		Workload:   d.workload(&wire.Owner),
 		NetNS:      wire.NetNS,
 	}, nil
+}
+
+// workload returns where a process belongs, and what it is called.
+func (d *headerDecoder) workload(owner *WireOwner) workload.Identity {
+	identity := d.identity(owner.CgroupID)
+	if d.services != nil {
+		identity.ServiceName = d.services.Name(workload.Process{PID: owner.PID, Began: time.Duration(owner.StartBoottimeNs)})
+	}
+	return identity
 }
 
 // identity returns the container and the pod of a cgroup. The kernel wrote the names down before the first event of

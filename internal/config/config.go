@@ -47,6 +47,8 @@ type Config struct {
 	Scope string
 	// SyncFailures is how connects that end at once are seen: auto, syscalls or off.
 	SyncFailures string
+	// ServiceNames has the environment of workloads read for their service names.
+	ServiceNames bool
 	// Programs has an entry for every known program.
 	Programs map[string]Program
 	// Filters are what of that is wanted, by command, port and address.

@@ -97,7 +97,7 @@ func TestOptionsTellTheDefaults(t *testing.T) {
 	want := map[string]string{
 		"listen": "127.0.0.1:4319", "probe_listen": "off", "console": "none", "metric_interval": "10s",
 		"log_level": "info", "service_name": "kerntap", "OTEL_SDK_DISABLED": "false", "storage.records": "10000",
-		"storage.retention": "1h", "scope": "host", "sync_failures": "auto", "otlp.logs.delay": "1s", "otlp.logs.export_timeout": "5m", "otlp.logs.queue": "100000",
+		"storage.retention": "1h", "scope": "host", "sync_failures": "auto", "workload_service_names": "false", "otlp.logs.delay": "1s", "otlp.logs.export_timeout": "5m", "otlp.logs.queue": "100000",
 		"otlp.logs.batch": "512", "otlp.metrics.export_timeout": "30s", "otlp.metrics.temporality": "cumulative",
 		"otlp.metrics.histograms": "explicit_bucket_histogram", "throttle.row": "5", "throttle.program": "100",
 		"throttle.first": "200", "filters.loopback": "true", "ledger.interval": "1s", "ledger.memory": "32MiB",

@@ -60,6 +60,12 @@ func precedences() map[string]precedence {
 			none: "auto", file: "syscalls", own: "off", flag: "auto",
 			yaml: "sync_failures: syscalls", ownN: "KERNTAP_SYNC_FAILURES", ownT: "off", flagName: "sync-failures", flagText: "auto",
 		},
+		"workload_service_names": {
+			get:  func(c Config) any { return c.ServiceNames },
+			none: false, file: true, own: false, flag: true,
+			yaml: "workload_service_names: true", ownN: "KERNTAP_WORKLOAD_SERVICE_NAMES", ownT: "false",
+			flagName: "workload-service-names", flagText: "true",
+		},
 		"metric_interval": {
 			get:  func(c Config) any { return c.MetricInterval },
 			none: 10 * time.Second, file: time.Hour, standard: 1500 * time.Millisecond, own: time.Minute,

@@ -115,6 +115,11 @@ func keeping() []Option {
 			"the kernel), syscalls (elsewhere too, which slows every system call of the host), or off",
 		value: bind(func(c *Config) *string { return &c.SyncFailures }, parseSyncFailures, orElse("")),
 	}, {
+		Key: "workload_service_names", Flag: "workload-service-names", Env: "KERNTAP_WORKLOAD_SERVICE_NAMES",
+		Help: "true reads the environment of workloads for OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, and gives their records " +
+			"that service.name; takes SYS_PTRACE, which is kept then, and the host's pid namespace",
+		value: bind(func(c *Config) *bool { return &c.ServiceNames }, parseBool, formatBool),
+	}, {
 		Key: programsKey, Flag: "programs", Env: "KERNTAP_PROGRAMS",
 		Help:  "programs to run, separated by commas, and no others (file: a key for each, with enabled and its settings)",
 		value: value{set: selectPrograms},

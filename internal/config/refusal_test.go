@@ -11,7 +11,7 @@ func TestLoadRefusesInTheFile(t *testing.T) {
 	for _, tc := range []struct{ yaml, want string }{
 		{"\n\nlisen: off\n", `kerntap.yaml:3: unknown key "lisen" (did you mean "listen"?)`},
 		{"nonsense: 1\n", `kerntap.yaml:1: unknown key "nonsense" (known: "console", "filters", "ledger", "listen", "log_level", ` +
-			`"metric_interval", "metrics", "otlp", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage", "sync_failures", "throttle")`},
+			`"metric_interval", "metrics", "otlp", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage", "sync_failures", "throttle", "workload_service_names")`},
 		{"sync_failures: always\n", `kerntap.yaml:1: sync_failures: "always" is not one of auto, syscalls, off`},
 		{"throttle: {row: 0}\n", `kerntap.yaml:1: throttle.row: "0" is not a whole number from 1 to 1000000, or off (example: 5)`},
 		{"throttle: {program: -1}\n",
@@ -47,9 +47,9 @@ func TestLoadRefusesInTheFile(t *testing.T) {
 		{"storage:\n  recrods: 1\n", `kerntap.yaml:2: unknown key "storage.recrods" (did you mean "storage.records"?)`},
 		{"storage.records: 1\n", `kerntap.yaml:1: unknown key "storage.records" (known: "console", ` +
 			`"filters", "ledger", "listen", "log_level", "metric_interval", "metrics", "otlp", "probe_listen", "programs", "resource_attributes", ` +
-			`"scope", "service_name", "storage", "sync_failures", "throttle")`},
+			`"scope", "service_name", "storage", "sync_failures", "throttle", "workload_service_names")`},
 		{"config: x\n", `kerntap.yaml:1: unknown key "config" (known: "console", "filters", "ledger", "listen", "log_level", "metric_interval", ` +
-			`"metrics", "otlp", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage", "sync_failures", "throttle")`},
+			`"metrics", "otlp", "probe_listen", "programs", "resource_attributes", "scope", "service_name", "storage", "sync_failures", "throttle", "workload_service_names")`},
 		{"<<: {listen: off}\n", "kerntap.yaml:1: merge keys are not supported"},
 		{"listen: off\n\nlisten: off\n", `kerntap.yaml:3: duplicate key "listen" (first on line 1)`},
 		{"storage:\n  records: 100\n  records: 100\n",
@@ -137,10 +137,10 @@ func TestLoadRefusesInTheEnvironment(t *testing.T) {
 		"KERNTAP_UNRELATED_WORDS=1": "environment KERNTAP_UNRELATED_WORDS: no such variable (known: KERNTAP_CONFIG, " +
 			"KERNTAP_LISTEN, KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, " +
 			"KERNTAP_OTLP_ENDPOINT, KERNTAP_THROTTLE_ROW, KERNTAP_THROTTLE_PROGRAM, " +
-			"KERNTAP_THROTTLE_FIRST, KERNTAP_LEDGER_INTERVAL, KERNTAP_LEDGER_MEMORY, KERNTAP_METRICS_ATTRIBUTES, KERNTAP_FILTER_COMMANDS, KERNTAP_FILTER_PORTS, KERNTAP_FILTER_NETWORKS, KERNTAP_FILTER_LOOPBACK, KERNTAP_SCOPE, KERNTAP_SYNC_FAILURES, KERNTAP_PROGRAMS)",
+			"KERNTAP_THROTTLE_FIRST, KERNTAP_LEDGER_INTERVAL, KERNTAP_LEDGER_MEMORY, KERNTAP_METRICS_ATTRIBUTES, KERNTAP_FILTER_COMMANDS, KERNTAP_FILTER_PORTS, KERNTAP_FILTER_NETWORKS, KERNTAP_FILTER_LOOPBACK, KERNTAP_SCOPE, KERNTAP_SYNC_FAILURES, KERNTAP_WORKLOAD_SERVICE_NAMES, KERNTAP_PROGRAMS)",
 		"KERNTAP_PORT=4319": "environment KERNTAP_PORT: no such variable (known: KERNTAP_CONFIG, KERNTAP_LISTEN, " +
 			"KERNTAP_PROBE_LISTEN, KERNTAP_CONSOLE, KERNTAP_METRIC_INTERVAL, KERNTAP_LOG_LEVEL, KERNTAP_OTLP_ENDPOINT, KERNTAP_THROTTLE_ROW, KERNTAP_THROTTLE_PROGRAM, " +
-			"KERNTAP_THROTTLE_FIRST, KERNTAP_LEDGER_INTERVAL, KERNTAP_LEDGER_MEMORY, KERNTAP_METRICS_ATTRIBUTES, KERNTAP_FILTER_COMMANDS, KERNTAP_FILTER_PORTS, KERNTAP_FILTER_NETWORKS, KERNTAP_FILTER_LOOPBACK, KERNTAP_SCOPE, KERNTAP_SYNC_FAILURES, KERNTAP_PROGRAMS)",
+			"KERNTAP_THROTTLE_FIRST, KERNTAP_LEDGER_INTERVAL, KERNTAP_LEDGER_MEMORY, KERNTAP_METRICS_ATTRIBUTES, KERNTAP_FILTER_COMMANDS, KERNTAP_FILTER_PORTS, KERNTAP_FILTER_NETWORKS, KERNTAP_FILTER_LOOPBACK, KERNTAP_SCOPE, KERNTAP_SYNC_FAILURES, KERNTAP_WORKLOAD_SERVICE_NAMES, KERNTAP_PROGRAMS)",
 		"KERNTAP_CONSOLE=xml":          `environment KERNTAP_CONSOLE: "xml" is not one of text, json, none`,
 		"KERNTAP_METRIC_INTERVAL=1000": `environment KERNTAP_METRIC_INTERVAL: "1000" is not a duration (example: 10s)`,
 		"OTEL_METRIC_EXPORT_INTERVAL=10s": `environment OTEL_METRIC_EXPORT_INTERVAL: "10s" is not a number of ` +
@@ -206,7 +206,7 @@ func TestLoadRefusesInFlags(t *testing.T) {
 		{"programs", "", `--programs: "" names no program (known: connection, packet_drop)`},
 		{"programs", "nope", `--programs: no program "nope" (known: connection, packet_drop)`},
 		{"", "", "--: no such flag (known: --config, --listen, --probe-listen, --console, --metric-interval, " +
-			"--log-level, --otlp-endpoint, --throttle-row, --throttle-program, --throttle-first, --filter-commands, --filter-ports, --filter-networks, --filter-loopback, --scope, --sync-failures, --programs)"},
+			"--log-level, --otlp-endpoint, --throttle-row, --throttle-program, --throttle-first, --filter-commands, --filter-ports, --filter-networks, --filter-loopback, --scope, --sync-failures, --workload-service-names, --programs)"},
 	} {
 		refused(t, Source{Known: known(), Flags: map[string]string{tc.flag: tc.text}}, tc.want)
 	}

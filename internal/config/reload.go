@@ -29,6 +29,7 @@ func (c Config) Adopt(wanted Config) (next Config, restart []string) {
 	hold("storage.records", keep(&c.Storage.Records, &next.Storage.Records))
 	hold("storage.retention", keep(&c.Storage.Retention, &next.Storage.Retention))
 	hold("sync_failures", keep(&c.SyncFailures, &next.SyncFailures))
+	hold("workload_service_names", keep(&c.ServiceNames, &next.ServiceNames))
 	hold("otlp.logs.queue", keep(&c.OTLP.LogQueue, &next.OTLP.LogQueue))
 	hold("otlp.metrics.temporality", keep(&c.OTLP.Temporality, &next.OTLP.Temporality))
 	hold("otlp.metrics.histograms", keep(&c.OTLP.Histograms, &next.OTLP.Histograms))

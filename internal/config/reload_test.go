@@ -27,7 +27,7 @@ func TestWhatIsWantedIsInForceOrNamed(t *testing.T) {
 		"service_name: other": "service_name", "resource_attributes: {a: b}": "resource_attributes",
 		"ledger: {interval: 2s}": "ledger.interval", "ledger: {memory: 64MiB}": "ledger.memory",
 		"metrics: {attributes: [container.id]}": "metrics.attributes", "storage: {records: 500}": "storage.records",
-		"storage: {retention: 2h}": "storage.retention", "sync_failures: syscalls": "sync_failures", "otlp: {logs: {queue: 100}}": "otlp.logs.queue",
+		"storage: {retention: 2h}": "storage.retention", "sync_failures: syscalls": "sync_failures", "workload_service_names: true": "workload_service_names", "otlp: {logs: {queue: 100}}": "otlp.logs.queue",
 		"otlp: {metrics: {temporality: delta}}":                             "otlp.metrics.temporality",
 		"otlp: {metrics: {histograms: base2_exponential_bucket_histogram}}": "otlp.metrics.histograms",
 		"otlp: {logs: {exporter: none}}":                                    "otlp (which signals are sent)",
@@ -57,7 +57,7 @@ func TestEveryOptionIsInForceOrTakesARestart(t *testing.T) {
 	lives := []string{"metric_interval", "log_level", "throttle.row", "throttle.program", "throttle.first", "scope", "filters.commands",
 		"filters.ports", "filters.networks", "filters.loopback", programsKey}
 	takesRestart := []string{"listen", "probe_listen", "console", "service_name", "resource_attributes", "ledger.interval",
-		"ledger.memory", "metrics.attributes", "storage.records", "storage.retention", "sync_failures", "otlp.logs.queue",
+		"ledger.memory", "metrics.attributes", "storage.records", "storage.retention", "sync_failures", "workload_service_names", "otlp.logs.queue",
 		"otlp.metrics.temporality", "otlp.metrics.histograms", "otlp.logs.exporter", "otlp.metrics.exporter"}
 	for _, option := range options() {
 		key := option.Key

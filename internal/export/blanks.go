@@ -13,16 +13,16 @@ import (
 	"github.com/kerntap/kerntap/internal/workload"
 )
 
-// maxBlanks bounds the containers whose blank records are remembered: as many as a large node runs.
+// maxBlanks bounds the workloads whose blank records are remembered: as many as a large node runs.
 const maxBlanks = 512
 
-// located is an event that knows the container and the pod of its process.
+// located is an event that knows where its process belongs.
 type located interface {
 	GetWorkload() workload.Identity
 }
 
-// blanks has a blank record for each observed container, so that each has a resource of its own in what is sent: a
-// collector looks for the container and the pod there. What has no container is told under kerntap's own resource. The
+// blanks has a blank record for each observed workload, a container or a service, so that each has a resource of its own in
+// what is sent: a collector looks for them there. What is none is told under kerntap's own resource. The
 // least recently used one leaves. Only a logger of the SDK can give a record its resource and its scope, so each blank
 // is what a logger made once; copies of it are filled. It belongs to one goroutine.
 type blanks struct {
@@ -30,10 +30,10 @@ type blanks struct {
 	version string
 
 	known  map[workload.Identity]*list.Element
-	recent *list.List // of *containerBlank, the most recently used first
+	recent *list.List // of *workloadBlank, the most recently used first
 }
 
-type containerBlank struct {
+type workloadBlank struct {
 	identity workload.Identity
 	record   sdklog.Record
 }
@@ -60,7 +60,7 @@ func (b *blanks) make(res *resource.Resource) sdklog.Record {
 	return made.record
 }
 
-// of returns the blank for the container of an event.
+// of returns the blank for the workload of an event.
 func (b *blanks) of(event any) *sdklog.Record {
 	located, ok := event.(located)
 	if !ok || located.GetWorkload() == (workload.Identity{}) {
@@ -69,26 +69,29 @@ func (b *blanks) of(event any) *sdklog.Record {
 	identity := located.GetWorkload()
 	if element, ok := b.known[identity]; ok {
 		b.recent.MoveToFront(element)
-		return &element.Value.(*containerBlank).record
+		return &element.Value.(*workloadBlank).record
 	}
 	if b.recent.Len() >= maxBlanks {
-		oldest := b.recent.Remove(b.recent.Back()).(*containerBlank)
+		oldest := b.recent.Remove(b.recent.Back()).(*workloadBlank)
 		delete(b.known, oldest.identity)
 	}
-	made := &containerBlank{identity, b.make(containerResource(identity))}
+	made := &workloadBlank{identity, b.make(workloadResource(identity))}
 	b.known[identity] = b.recent.PushFront(made)
 	return &made.record
 }
 
-// containerResource says which container and pod, and nothing of kerntap: its own service name would be the
-// container's then.
-func containerResource(identity workload.Identity) *resource.Resource {
+// workloadResource says which container, pod and service, and nothing of kerntap: its own service name would be the
+// workload's then.
+func workloadResource(identity workload.Identity) *resource.Resource {
 	var attrs []attribute.KeyValue
 	if identity.ContainerID != "" {
 		attrs = append(attrs, semconv.ContainerID(identity.ContainerID))
 	}
 	if identity.PodUID != "" {
 		attrs = append(attrs, semconv.K8SPodUID(identity.PodUID))
+	}
+	if identity.ServiceName != "" {
+		attrs = append(attrs, semconv.ServiceName(identity.ServiceName))
 	}
 	return resource.NewWithAttributes(semconv.SchemaURL, attrs...)
 }

@@ -53,6 +53,19 @@ func TestEachContainerHasItsOwnResource(t *testing.T) {
 	}
 }
 
+func TestEachServiceHasItsOwnResource(t *testing.T) {
+	host, contained := anEvent(time.Second), inContainer("one", "")
+	host.Workload.ServiceName, contained.Workload.ServiceName = "checkout", "cart"
+	records := newMaker().records([]pending{{event: host}, {event: contained}, {event: inContainer("one", "")}})
+	for i, want := range []map[string]string{
+		{"service.name": "checkout"}, {"container.id": "one", "service.name": "cart"}, {"container.id": "one"},
+	} {
+		if got := resourceOf(&records[i]); !maps.Equal(got, want) {
+			t.Errorf("record %d has the resource %v, want %v", i, got, want)
+		}
+	}
+}
+
 func TestRecordsOfOneContainerAreOneResourceInARequest(t *testing.T) {
 	records := newMaker().records([]pending{
 		{event: inContainer("one", "")}, {event: inContainer("two", "")}, {event: inContainer("one", "")},

@@ -10,8 +10,9 @@ import (
 )
 
 // useful are the capabilities that kerntap has a use for. CAP_SYS_ADMIN stands for the first two where an engine does not
-// know them; CAP_SYS_RESOURCE lifts the limit of locked memory where that holds maps.
-var useful = [...]cap.Value{cap.BPF, cap.PERFMON, cap.SYSLOG, cap.SYS_ADMIN, cap.SYS_RESOURCE}
+// know them; CAP_SYS_RESOURCE lifts the limit of locked memory where that holds maps; CAP_SYS_PTRACE shows the environment of
+// others, if that is asked for.
+var useful = [...]cap.Value{cap.BPF, cap.PERFMON, cap.SYSLOG, cap.SYS_ADMIN, cap.SYS_RESOURCE, cap.SYS_PTRACE}
 
 // RaisePrivileges makes those capabilities effective that kerntap has a use for and that it is only permitted, in all
 // threads. So a file may grant them to whoever runs it without being refused where a container's bounds lack one

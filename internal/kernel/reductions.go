@@ -60,6 +60,9 @@ var (
 	PacketHeaders = Reduction{"packet_headers", "addresses, ports and protocols of dropped packets",
 		"boot without lockdown mode confidentiality",
 		func(types *btf.Spec) error { return readsMemory(types, asm.FnProbeReadKernel) }}
+	ServiceNames = Reduction{"service_names", "the service names of workloads, which are in their environment",
+		"run kerntap in the host's pid namespace (hostPID, pid: host) and add the capability SYS_PTRACE",
+		func(*btf.Spec) error { return environmentsShown() }}
 	ContainerIDs = Reduction{"container_ids", "the container and the pod of a process",
 		"boot without lockdown mode confidentiality",
 		func(types *btf.Spec) error { return readsMemory(types, asm.FnProbeReadKernelStr) }}

@@ -9,12 +9,15 @@ import (
 	"strings"
 )
 
-// Identity is what the names of a process's cgroups tell. What they do not tell is "".
+// Identity is what is known of where a process belongs. What is not known is "".
 type Identity struct {
 	// ContainerID is the engine's full id of the container: container.id of the semantic conventions.
 	ContainerID string
 	// PodUID is the uid of the Kubernetes pod, with dashes: k8s.pod.uid of the semantic conventions.
 	PodUID string
+	// ServiceName is what the process itself is told to be called: service.name of the semantic conventions. It is not in
+	// the names of cgroups, see Services.
+	ServiceName string
 }
 
 // Identify reads the names of a cgroup and its parents, the innermost first. A container may run a service manager or a

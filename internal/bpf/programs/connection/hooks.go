@@ -132,6 +132,9 @@ var errOff = errors.New("sync_failures is off")
 // reductions are what the program gives only on some kernels, or if it is asked for.
 func (h hooks) reductions(session *bpf.Session) []kernel.Reduction {
 	all := []kernel.Reduction{kernel.ContainerIDs, kernel.Acceptors, kernel.OpenConnections}
+	if session.ServiceNames {
+		all = append(all, kernel.ServiceNames)
+	}
 	instant, indirect := kernel.InstantConnects, kernel.IndirectConnects
 	instant.Lost, indirect.Lost = h.instantLost, h.trampolines
 	switch session.SyncFailures {

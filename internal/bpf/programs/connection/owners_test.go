@@ -222,6 +222,11 @@ func acceptAndKeep(_ []string, stdin io.Reader, stdout io.Writer) error {
 // connect, least of all the one that happened to run.
 func TestSocketsOfTheKernelAreTheKernels(t *testing.T) {
 	bpftest.Require(t)
+	if probe, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP); err != nil {
+		t.Skip("this kernel has no MPTCP: ", err)
+	} else {
+		unix.Close(probe)
+	}
 	ns := bpftest.NewNamespace(t)
 	if text, err := exec.Command("ip", "mptcp", "help").CombinedOutput(); !strings.Contains(string(text), "endpoint") {
 		t.Skipf("no tool that tells MPTCP of an address: %s %v", text, err)
