@@ -34,6 +34,9 @@ echo
 echo "== BPF time a run, beside a bare counting program on the same hook in the same run"
 REQUIRE_BPF=1 go test $as_root -run '^$' -bench 'PacketDrop|Connection' -benchtime 50000x -count 5 ./internal/bpf/programs | grep '^Benchmark'
 echo
+echo "== the walk over 10,000 sockets, all of which have carried something (bar: 20 ms)"
+REQUIRE_BPF=1 go test $as_root -run '^$' -bench 'WalkOf10000' -benchtime 20x -count 5 ./internal/bpf/programs | grep '^Benchmark'
+echo
 echo "== draining a full ledger (bar: 50 ms with 64 possible CPUs, for which the rows' map is emulated in two ways)"
 go test $as_root -run '^$' -bench 'DrainFullLedger' -benchtime 20x ./internal/bpf | grep '^Benchmark'
 echo

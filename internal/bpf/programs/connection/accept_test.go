@@ -133,6 +133,41 @@ func TestAConnectionThatIsAcceptedBeforeItIsEstablishedIsOneConnection(t *testin
 	}
 }
 
+// What nobody accepts is opened once and closed once, whether the client leaves or the listener does, and is the listener's.
+func TestConnectionsThatNobodyAcceptsAreCountedOnce(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	recorder := start(t)
+	listener, address := listenAt(t, ns, 0)
+	const left, stays = 3, 4
+	ns.StartHelper(t, "kt-na-leaves", "burst", address, fmt.Sprint(left), "rst").Line(t)
+	for range stays {
+		ns.StartHelper(t, "kt-na-stays", "talk", address).Line(t)
+	}
+	listener.Close()
+	closed := bpftest.AwaitN(recorder, left+stays, patience, is(ns, connection.RoleServer, connection.OutcomeClosed))
+	recorder.Stop(t)
+	if len(closed) != left+stays {
+		t.Errorf("%d were closed, want %d", len(closed), left+stays)
+	}
+	for _, e := range closed {
+		if e.PID != uint32(os.Getpid()) || e.Attribution != connection.ByListener {
+			t.Errorf("closed by %s[%d] (%v)", e.Command, e.PID, e.Attribution)
+		}
+	}
+	counted := make(map[connection.Outcome]uint64)
+	for _, tally := range bpftest.Find(recorder, func(e *connection.Tally) bool {
+		return e.Command == command(t) && e.Role == connection.RoleServer
+	}) {
+		counted[tally.Outcome] += tally.N
+	}
+	if counted[connection.OutcomeOpened] != left+stays || counted[connection.OutcomeClosed] != left+stays {
+		t.Errorf("counted %v, want %d opened and closed", counted, left+stays)
+	}
+	if n := summed(recorder, command(t))["kerntap.tcp.active_connections server"]; n != 0 {
+		t.Errorf("%v are open", n)
+	}
+}
+
 // listenAt listens in the namespace, with a queue for early data of so many if that is not 0, and returns where.
 func listenAt(t *testing.T, ns *bpftest.Namespace, early int) (listener *os.File, address string) {
 	t.Helper()
