@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -50,6 +51,7 @@ type Program struct {
 	reason   error
 	object   *object
 	hooks    []Hook
+	refused  []Hook // which the kernel has refused, and the object is loaded without
 	reduced  []Reduction
 	kernel   Stats // the kernel's side, as last read
 	maps     uint64
@@ -132,32 +134,13 @@ func (p *Program) Load() error {
 		if err := p.findReductions(); err != nil {
 			return err
 		}
-		if p.spec.Prepare != nil {
-			if err := p.spec.Prepare(spec, p.session, p.log()); err != nil {
-				return err
-			}
-		}
-		object, err := loadObject(p.session, spec)
-		if err != nil {
-			return err
-		}
-		if object.shrunk {
-			p.tellShrunk()
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.object, p.maps = object, object.mapBytes()
-		return nil
+		return p.load()
 	})
 }
 
 // Attach implements BPFProgram.
 func (p *Program) Attach() error {
-	return p.step("attach", Loaded, Attached, func() error {
-		err := p.object.attach()
-		p.setHooks(p.object.currentHooks())
-		return err
-	})
+	return p.step("attach", Loaded, Attached, p.attach)
 }
 
 // TryReading does once what the running program does again and again: it reads its side of the kernel, asks for
@@ -233,7 +216,7 @@ func (p *Program) currentState() State {
 func (p *Program) setHooks(hooks []Hook) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hooks = hooks
+	p.hooks = slices.Concat(hooks, p.refused)
 }
 
 func (p *Program) fail(err error) {

@@ -47,7 +47,7 @@ func loadObject(session *Session, spec *ebpf.CollectionSpec) (*object, error) {
 	hooks := hooksOf(spec)
 	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: shared})
 	if err != nil {
-		return nil, verifierWords(err)
+		return nil, refusedBy(verifierWords(err), spec)
 	}
 	o := &object{collection: collection, hooks: hooks, shrunk: shrunk, iterators: newIterators(spec, collection)}
 	if collection.Maps[eventsMap] == nil || collection.Maps[outcomesMap] == nil {
@@ -92,19 +92,18 @@ func verifierWords(err error) error {
 }
 
 // attach connects every function of the object to its hook, then walks what is older than that. On failure nothing
-// stays attached.
+// stays attached; it is a refusedError if the program can do without.
 func (o *object) attach() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := range o.hooks {
 		hook := &o.hooks[i]
 		l, err := attachHook(hook.Name, o.collection.Programs[hook.Program])
-		if err != nil && refines(hook.Name) {
-			hook.Reason = err.Error() // it refines what the others tell
-			continue
-		}
 		if err != nil {
 			hook.Reason = err.Error()
+			if refines(hook.Name) {
+				err = refusedError{*hook, err}
+			}
 			return errors.Join(fmt.Errorf("attach %s to %s: %w", hook.Program, hook.Name, err), o.detachLocked())
 		}
 		o.links = append(o.links, l)
@@ -124,13 +123,6 @@ func attachHook(section string, program *ebpf.Program) (link.Link, error) {
 	}
 	group, name, _ := strings.Cut(name, "/")
 	return link.Tracepoint(group, name, program, nil)
-}
-
-// refines tells whether a hook adds to what BTF tracepoints tell: nothing essential rests on functions of the kernel, nor
-// on tracefs.
-func refines(section string) bool {
-	return strings.HasPrefix(section, "fentry/") || strings.HasPrefix(section, "fexit/") ||
-		strings.HasPrefix(section, "tracepoint/")
 }
 
 // detach disconnects the hooks in reverse order; what is in the ring stays there.

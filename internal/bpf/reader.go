@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -103,7 +104,7 @@ func (p *Program) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.object != nil {
-		p.hooks = p.object.currentHooks()
+		p.hooks = slices.Concat(p.object.currentHooks(), p.refused)
 		if err := p.object.count(&p.kernel); err != nil {
 			p.log().Warn("cannot read the ledger", "error", err)
 		}

@@ -24,6 +24,9 @@ type Spec struct {
 	// Reductions, if not nil, returns what the program gives only where the kernel and the privileges allow it, or the
 	// session asks for it. Those that are lost here are told by its status.
 	Reductions func(*Session) []kernel.Reduction
+	// Refining, if not nil, returns what is lost where the kernel refuses a function that refines what others tell: its
+	// hooks are other functions of the kernel. The object is loaded without it then, and Prepare is called again.
+	Refining func(function string) kernel.Reduction
 	// Retune returns what the knobs are to be under other settings, while the program runs, and makes Decode and Row
 	// follow them; on an error nothing changes. It is called while they run. Its knobs are variables of the object that are
 	// volatile and not const: the kernel freezes those. Nil says that no setting changes while the program runs.

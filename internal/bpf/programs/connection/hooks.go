@@ -74,6 +74,18 @@ func onFunctions() []string {
 	return append(onConnects(), connectionProgConnectionErrorReport, connectionProgConnectionAccepted)
 }
 
+// refined is what is lost where the kernel refuses one of the hooks on its functions, or on system calls.
+func refined(function string) kernel.Reduction {
+	switch function {
+	case connectionProgConnectionAccepted:
+		return kernel.Acceptors
+	case connectionProgConnectionErrorReport:
+		return kernel.AnsweredConnects
+	default:
+		return kernel.InstantConnects
+	}
+}
+
 // syscallTracepoints returns nil if programs can be attached to the system call connect.
 func syscallTracepoints() error { return kernel.SyscallTracepoint("connect") }
 

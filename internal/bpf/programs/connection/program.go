@@ -93,5 +93,6 @@ func newProgram(config Config, h hooks, storage bpf.EventStorage, options ...bpf
 		Kind:       kindRow,
 		SpillKind:  spillRow,
 		Reductions: h.reductions,
+		Refining:   refined,
 	}, storage, options...)
 }
