@@ -29,7 +29,7 @@ static __always_inline int connection_left(struct sock *sk)
 	struct socket_owner *known = owner_kept(sk);
 
 	if (known)
-		closer_is_current(known);
+		connection_leaves(sk, known);
 	return 0;
 }
 
@@ -142,7 +142,7 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 			return 0;
 	} else {
 		known = owner_kept(sk);
-		if (!known)
+		if (!known && oldstate != TCP_SYN_SENT)
 			known = connection_found(sk);
 		connection_ended(sk, oldstate, known, &end);
 	}
@@ -229,7 +229,7 @@ int BPF_PROG(connection_destroyed, struct sock *sk)
 	}
 	if (!known) {
 		known = connection_found(sk);
-		kept = kept ? kept : known;
+		kept = known ? known : kept; /* which has replaced it */
 	}
 	phase = known ? life_phase(known->life) : PHASE_ENDED;
 	if (phase != PHASE_ENDED && (known->role || phase == PHASE_FOUND || phase == PHASE_ESTABLISHED))

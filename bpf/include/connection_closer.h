@@ -22,12 +22,15 @@ static __noinline int closer_note(struct socket_owner *known)
 	return 0;
 }
 
-/* The running process ends a connection. */
-static __always_inline void closer_is_current(struct socket_owner *known)
+/*
+ * A connection leaves, or one direction of it: whoever holds the lock has asked for that, unless it is a packet that has brought
+ * a FIN about that was asked for earlier (TCP Fast Open). Whether it is another than an owner who is not known, is not known.
+ */
+static __always_inline void connection_leaves(struct sock *sk, struct socket_owner *known)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 
-	if (pid && known->owner.pid != pid && !known->closer_pid)
+	if (sk->sk_lock.owned && known->owner.pid && known->owner.pid != pid && !known->closer_pid)
 		closer_note(known);
 }
 
@@ -36,8 +39,8 @@ static __always_inline void closer_of_end(struct sock *sk, int oldstate, struct 
 {
 	bool at_once = oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT || oldstate == TCP_SYN_SENT;
 
-	if (at_once && !sk->sk_err && sk->sk_lock.owned)
-		closer_is_current(known);
+	if (at_once && !sk->sk_err)
+		connection_leaves(sk, known);
 }
 
 #endif /* KERNTAP_CONNECTION_CLOSER_H */

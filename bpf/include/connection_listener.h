@@ -42,9 +42,13 @@ struct port {
 struct listener {
 	__u64 address; /* 0: there were several */
 	__u64 cookie;
+	__u64 count; /* of sockets that listen there */
 };
 
-/* Of ports where nothing was bound yet when something began to listen. One that finds no room is not told by its port. */
+/*
+ * Of ports where nothing was bound yet when something began to listen. One that finds no room, or has no port before the kernel
+ * gives it one, is not told by its port.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -88,10 +92,10 @@ static __always_inline void port_of(struct port *port, struct sock *sk, __u16 nu
 	port->_pad = 0;
 }
 
-/* A socket begins to listen, which is bound to its port already. */
+/* A socket begins to listen. */
 static __noinline int listener_begins(struct sock *sk)
 {
-	struct listener listener = { .address = (__u64)sk, .cookie = owner_cookie(sk) }, *before;
+	struct listener listener = { .address = (__u64)sk, .cookie = owner_cookie(sk), .count = 1 }, *before;
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct port port;
 
@@ -99,9 +103,10 @@ static __noinline int listener_begins(struct sock *sk)
 		return 0;
 	port_of(&port, sk, sk->__sk_common.skc_num);
 	before = bpf_map_lookup_elem(&listeners, &port);
-	if (before)
+	if (before) {
 		before->address = 0;
-	else if (listener_is_alone(sk, tcp))
+		__sync_fetch_and_add(&before->count, 1);
+	} else if (listener_is_alone(sk, tcp))
 		bpf_map_update_elem(&listeners, &port, &listener, BPF_NOEXIST);
 	return 0;
 }
@@ -116,7 +121,10 @@ static __noinline int listener_ends(struct sock *sk)
 		return 0;
 	port_of(&port, sk, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport));
 	known = bpf_map_lookup_elem(&listeners, &port);
-	if (known && (known->address == (__u64)sk || listener_is_alone(sk, tcp)))
+	if (!known)
+		return 0;
+	__sync_fetch_and_add(&known->count, -1);
+	if (!*(volatile __u64 *)&known->count)
 		bpf_map_delete_elem(&listeners, &port);
 	return 0;
 }
@@ -142,7 +150,10 @@ static __noinline int connection_copied(struct sock *sk)
 	return 0;
 }
 
-/* Keeps of a connection, whose beginning was skipped, what its port tells. NULL if that is nothing. */
+/*
+ * Keeps of a connection, whose beginning was skipped, what its port tells. NULL if that is nothing. Who chose its port itself
+ * was not accepted; a port that the kernel chooses for connect is nobody else's.
+ */
 static __noinline struct socket_owner *connection_found(struct sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
@@ -151,7 +162,7 @@ static __noinline struct socket_owner *connection_found(struct sock *sk)
 	struct port port;
 	__u64 address;
 
-	if (!tcp || owners_overflowed)
+	if (!tcp || owners_overflowed || BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
 		return 0;
 	port_of(&port, sk, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport));
 	listener = bpf_map_lookup_elem(&listeners, &port);
@@ -159,9 +170,11 @@ static __noinline struct socket_owner *connection_found(struct sock *sk)
 		return 0;
 	address = listener->address;
 	owner = bpf_map_lookup_elem(&owners, &address);
-	if (!owner || owner->role != ROLE_SERVER || life_cookie(owner->life) != listener->cookie)
+	if (!owner || owner->role != ROLE_SERVER)
 		return 0;
 	owner_inherit(&new, owner);
+	if (*(volatile __u64 *)&owner->life != life_of(listener->cookie, PHASE_NONE)) /* it has ended meanwhile */
+		return 0;
 	new.life = life_of(owner_cookie(sk), PHASE_NONE);
 	owner_keep(sk, &new);
 	return owner_kept(sk);

@@ -109,19 +109,33 @@ static __always_inline bool open_life_read(__u64 *life, struct socket_owner *kno
 	return bpf_map_lookup_elem(&owners, &address) == known;
 }
 
+/* Moves one number forward from what it was. */
+static __always_inline void open_tell(struct measures *measures, int amount, __u64 *told, __u64 before, __u64 now)
+{
+	if (now > before && __sync_val_compare_and_swap(told, before, now) == before)
+		amount_add(measures, amount, now - before);
+}
+
+/*
+ * told was read before it was asked again whether this is the connection. A number that its end, or a next connection, has
+ * changed since is not touched; a next one in that moment could be mistaken only if nothing had been told of this one.
+ */
 static __always_inline void connection_open_tell(struct socket_owner *known, const struct connection_row *row,
-						 const struct traffic *traffic)
+						 const struct traffic *traffic, const struct traffic_told *told)
 {
 	struct measures *measures;
 
-	if (traffic->segments_in == known->told.segments_in && traffic->segments_out == known->told.segments_out)
+	if (traffic->segments_in == told->segments_in && traffic->segments_out == told->segments_out)
 		return;
 	measures = ledger_measures(row, 0);
 	if (!measures)
 		return;
 	if (traffic->rtt_us)
 		distribution_add(&measures->second, traffic->rtt_us * 1000ULL);
-	traffic_tell(measures, known, traffic);
+	open_tell(measures, AMOUNT_SENT, &known->told.sent, told->sent, traffic->sent);
+	open_tell(measures, AMOUNT_RECEIVED, &known->told.received, told->received, traffic->received);
+	open_tell(measures, AMOUNT_SEGMENTS_OUT, &known->told.segments_out, told->segments_out, traffic->segments_out);
+	open_tell(measures, AMOUNT_SEGMENTS_IN, &known->told.segments_in, told->segments_in, traffic->segments_in);
 }
 
 /* How many packets the kernel has dropped that were for a socket; 32 bits. */
@@ -163,7 +177,8 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	struct open_socket open = {};
 	struct traffic traffic = {};
 	struct socket_owner *known;
-	__u64 *key = ctx->key, address, life;
+	__u64 *key = ctx->key, address, life, again;
+	struct traffic_told told;
 	bool left_out;
 
 	if (!key)
@@ -196,8 +211,10 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	connection_open_join(known, &opened, life, left_out);
 	if (left_out)
 		return 0;
-	traffic_read_at(&traffic, address, known->role == ROLE_CLIENT, open.state);
-	connection_open_tell(known, &row, &traffic);
+	traffic_read_at(&traffic, address, row.role == ROLE_CLIENT, open.state);
+	told = known->told;
+	if (open_life_read(&again, known, address) && life_cookie(again) == life_cookie(life) && life_phase(again) < PHASE_ENDED)
+		connection_open_tell(known, &row, &traffic, &told);
 	return 0;
 }
 

@@ -5,6 +5,9 @@
  * What is free is taken by whoever is the first to change its phase: the next socket at its address, or the walk over owners,
  * which deletes what it has met twice. Both are rarely there at the same time; then the socket waits, for as long as a deletion
  * takes. Should even that have been interrupted, what it keeps is deleted, and it is nobody's.
+ *
+ * An entry is given on while others may still look at it. Whoever looks without the socket's lock copies what it needs, asks
+ * again for the life, and changes nothing but by comparing with what it copied.
  */
 #ifndef KERNTAP_CONNECTION_OWNER_H
 #define KERNTAP_CONNECTION_OWNER_H
@@ -44,6 +47,17 @@ static __noinline int owner_await_deletion(__u64 address)
 	return 0;
 }
 
+/* A bucket of the map may be busy below this run; then it is not when it is tried again. */
+static __always_inline void owner_insert(__u64 address, const struct socket_owner *new)
+{
+	long err = bpf_map_update_elem(&owners, &address, new, BPF_ANY);
+
+	if (unlikely(err && err != -E2BIG))
+		err = bpf_map_update_elem(&owners, &address, new, BPF_ANY);
+	if (unlikely(err))
+		owners_overflowed = 1;
+}
+
 /* Keeps what is known of a socket that begins, or of which nothing was known: what was kept of its address is of another. */
 static __always_inline void owner_keep(struct sock *sk, const struct socket_owner *new)
 {
@@ -56,24 +70,24 @@ static __always_inline void owner_keep(struct sock *sk, const struct socket_owne
 			owner_write(known, new);
 			return;
 		}
+		life = *(volatile __u64 *)&known->life; /* somebody else may have been faster */
 		if (life_phase(life) == PHASE_TAKEN)
 			owner_await_deletion(address);
 		else
 			connection_lost_sight(known, life);
 	}
-	if (bpf_map_update_elem(&owners, &address, new, BPF_ANY))
-		owners_overflowed = 1;
+	owner_insert(address, new);
 }
 
 /* The socket is destroyed. Without a cookie its next one could not be told from it. */
 static __always_inline void owner_forget(struct socket_owner *known, __u64 address)
 {
-	__u64 cookie = life_cookie(known->life);
+	__u64 life = known->life;
 
-	if (open_are_told && cookie)
-		known->life = life_of(cookie, PHASE_FREE);
-	else
+	if (!open_are_told || !life_cookie(life))
 		bpf_map_delete_elem(&owners, &address);
+	else if (life_phase(life) < PHASE_FREE)
+		phase_advance(known, life, PHASE_FREE);
 }
 
 /* The walk has met what is free: deletes it the second time. */
@@ -81,8 +95,8 @@ static __always_inline int owner_collect(struct socket_owner *known, __u64 life,
 {
 	if (life_phase(life) == PHASE_FREE)
 		phase_advance(known, life, PHASE_UNUSED);
-	else if (life_phase(life) == PHASE_UNUSED && owner_take(known, life))
-		bpf_map_delete_elem(&owners, &address);
+	else if (life_phase(life) == PHASE_UNUSED && owner_take(known, life) && bpf_map_delete_elem(&owners, &address))
+		known->life = life_of(life_cookie(life), PHASE_UNUSED);
 	return 0;
 }
 

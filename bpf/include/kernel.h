@@ -39,6 +39,7 @@ enum {
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
+	E2BIG = 7,
 	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_F_CLONE = 1 << 9,
 	BPF_SK_STORAGE_GET_F_CREATE = 1 << 0,
@@ -169,8 +170,13 @@ struct sock {
 	atomic_t sk_drops;
 	struct sk_buff_head sk_error_queue;
 	__u16 sk_protocol;
+	__u8 sk_userlocks : 4;
 	int sk_err;
 	int sk_err_soft;
+};
+
+enum {
+	SOCK_BINDPORT_LOCK = 8, /* include/net/sock.h */
 };
 
 /* include/net/sock.h; relocated */

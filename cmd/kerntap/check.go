@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/programs"
@@ -129,7 +128,7 @@ func (r *report) keep(c config.Config, h host) {
 			r.Kept, reasons = []string{capabilityNames[h.reading()]}, []string{program.unreadable}
 		}
 	}
-	if c.ServiceNames && h.privileges.Has(unix.CAP_SYS_PTRACE) {
+	if c.ServiceNames && kernel.ServiceNames.Lost(nil) == nil {
 		r.Kept = append(r.Kept, "SYS_PTRACE")
 		reasons = append(reasons, "workload_service_names reads the environment of others")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kerntap/kerntap/internal/filter"
 	"github.com/kerntap/kerntap/internal/kernel"
+	"github.com/kerntap/kerntap/internal/workload"
 )
 
 // The maps that all programs of a session use together; whoever is loaded first creates them. owners says who owns a
@@ -58,8 +59,10 @@ type Session struct {
 	RowsBy RowsBy
 	// SyncFailures says how connects that end at once are seen; "" means SyncAuto.
 	SyncFailures string
-	// ServiceNames has the environment of processes read, for the names of their services.
+	// ServiceNames asks for the names of services. They are told once Services reads the environment of processes, by the
+	// pids that the kernel gives its programs; nil where that cannot be. Close closes it.
 	ServiceNames bool
+	Services     *workload.Services
 	// MapBytes bounds the memory of one program's maps in the kernel; 0 means 15 MiB. Rows, not records, take what the
 	// rest leaves.
 	MapBytes uint64
@@ -93,6 +96,10 @@ func (s *Session) Close() error {
 		}
 	}
 	clear(s.shared)
+	if s.Services != nil {
+		s.Services.Close()
+		s.Services = nil
+	}
 	return errors.Join(append(errs, s.wait.close())...)
 }
 

@@ -3,7 +3,6 @@ package bpf
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"time"
 	"unsafe"
 
@@ -57,16 +56,9 @@ type headerDecoder struct {
 	commands    names[[16]byte]
 	executables names[[32]byte]
 	identities  map[uint64]workload.Identity // by cgroup
-	services    *workload.Services           // nil where nobody wants their names
 }
 
-func newHeaderDecoder(session *Session) *headerDecoder {
-	d := &headerDecoder{session: session}
-	if session.ServiceNames {
-		d.services = workload.NewServices(os.DirFS("/proc"))
-	}
-	return d
-}
+func newHeaderDecoder(session *Session) *headerDecoder { return &headerDecoder{session: session} }
 
 func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 	size := int(unsafe.Sizeof(WireHeader{}))
@@ -77,23 +69,26 @@ func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 	if err != nil {
 		return BaseEvent{}, err
 	}
+	executable := d.executables.of(wire.Owner.Executable, wire.Owner.Executable[:])
 	return BaseEvent{
 		PID:        wire.Owner.PID,
 		VPID:       wire.Owner.VPID,
 		Timestamp:  wire.TimestampNs,
 		WallOffset: d.session.Clock.Offset(wire.TimestampNs),
 		Command:    d.commands.of(wire.Owner.Command, wire.Owner.Command[:]),
-		Executable: d.executables.of(wire.Owner.Executable, wire.Owner.Executable[:]),
-		Workload:   d.workload(&wire.Owner),
+		Executable: executable,
+		Workload:   d.workload(&wire.Owner, executable),
 		NetNS:      wire.NetNS,
 	}, nil
 }
 
 // workload returns where a process belongs, and what it is called.
-func (d *headerDecoder) workload(owner *WireOwner) workload.Identity {
+func (d *headerDecoder) workload(owner *WireOwner, executable string) workload.Identity {
 	identity := d.identity(owner.CgroupID)
-	if d.services != nil {
-		identity.ServiceName = d.services.Name(workload.Process{PID: owner.PID, Began: time.Duration(owner.StartBoottimeNs)})
+	if services := d.session.Services; services != nil {
+		identity.ServiceName = services.Name(workload.Process{
+			PID: owner.PID, Began: time.Duration(owner.StartBoottimeNs), Executable: executable,
+		})
 	}
 	return identity
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"strconv"
@@ -18,60 +19,57 @@ type Process struct {
 	PID uint32
 	// Began is the time since the boot, suspended time included.
 	Began time.Duration
+	// Executable is the name of the file that it runs: another one has another environment.
+	Executable string
 }
 
-// tick is the unit in which /proc tells times: USER_HZ is 100 on the architectures that kerntap runs on.
-const tick = time.Second / 100
+const (
+	// tick is the unit in which /proc tells times: USER_HZ is 100 on the architectures that kerntap runs on.
+	tick = time.Second / 100
+	// maxEnvironment is the longest environment that is read: a process may say that gigabytes are its own.
+	maxEnvironment = 256 << 10
+	// maxName is the longest name that is told.
+	maxName = 255
+)
 
-// maxEnvironment bounds what is read of the memory of a process.
-const maxEnvironment = 1 << 20
+// errNotTheSame is why an environment is not a process's: the process has ended, or runs something else.
+var errNotTheSame = errors.New("another process has the pid")
 
-// Services reads what processes say of themselves in their environment. It belongs to one goroutine.
-type Services struct {
-	proc  fs.FS
-	known map[Process]string
-}
-
-// NewServices reads from the file system proc, os.DirFS("/proc") but for tests; the memory of processes is this machine's.
-func NewServices(proc fs.FS) *Services { return &Services{proc: proc} }
-
-// maxProcesses bounds the processes that are remembered: far more than a host runs at a time.
-const maxProcesses = 4096
-
-// Name returns the service name that a process has in its environment, "" if it has none, is gone or may not be read. It reads
-// /proc once for each process.
-func (s *Services) Name(process Process) string {
-	if process.PID == 0 {
-		return ""
+// readServiceName returns the service name that a process has in its environment, "" if it has none. It reads from the file
+// system proc, and where a file there is another user's from the process's memory, which may take any time: a process
+// decides what its memory is.
+func readServiceName(proc fs.FS, process Process) (string, error) {
+	before, err := readStat(proc, process.PID)
+	if err != nil {
+		return "", err
 	}
-	name, ok := s.known[process]
-	if ok {
-		return name
+	if before.began != uint64(process.Began/tick) {
+		return "", errNotTheSame
 	}
-	if s.known == nil || len(s.known) >= maxProcesses {
-		s.known = make(map[Process]string)
-	}
-	name = s.read(process)
-	s.known[process] = name
-	return name
-}
-
-func (s *Services) read(process Process) string {
-	before, err := s.stat(process.PID)
-	if err != nil || before.began != uint64(process.Began/tick) {
-		return ""
-	}
-	environment, err := fs.ReadFile(s.proc, fmt.Sprint(process.PID, "/environ"))
-	if errors.Is(err, fs.ErrPermission) { // of another user: CAP_SYS_PTRACE shows the memory, but not the file
+	environment, err := readSome(proc, fmt.Sprint(process.PID, "/environ"))
+	if errors.Is(err, fs.ErrPermission) { // CAP_SYS_PTRACE shows the memory, but not the file
 		environment, err = memory(int(process.PID), before.environ, before.environEnd)
 	}
 	if err != nil {
-		return ""
+		return "", err
 	}
-	if after, err := s.stat(process.PID); err != nil || after != before { // it was this process all the time
-		return ""
+	if after, err := readStat(proc, process.PID); err != nil || after != before {
+		return "", errors.Join(errNotTheSame, err)
 	}
-	return ServiceName(environment)
+	return ServiceName(environment), nil
+}
+
+func readSome(proc fs.FS, name string) ([]byte, error) {
+	file, err := proc.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxEnvironment+1))
+	if err == nil && len(content) > maxEnvironment {
+		err = fmt.Errorf("%s is longer than %d bytes", name, maxEnvironment)
+	}
+	return content, err
 }
 
 // memory reads the memory of a process; process_vm_readv(2).
@@ -95,8 +93,8 @@ type stat struct {
 	environ, environEnd uint64 // 0 where it may not be shown
 }
 
-func (s *Services) stat(pid uint32) (stat, error) {
-	content, err := fs.ReadFile(s.proc, fmt.Sprint(pid, "/stat"))
+func readStat(proc fs.FS, pid uint32) (stat, error) {
+	content, err := readSome(proc, fmt.Sprint(pid, "/stat"))
 	if err != nil {
 		return stat{}, err
 	}
@@ -119,7 +117,7 @@ func parseStat(content string) (parsed stat, err error) {
 }
 
 // ServiceName returns the service.name that an environment, as /proc/PID/environ has it, gives to an OpenTelemetry SDK:
-// OTEL_SERVICE_NAME, or else service.name among OTEL_RESOURCE_ATTRIBUTES. It returns "" if there is none.
+// OTEL_SERVICE_NAME, or else service.name among OTEL_RESOURCE_ATTRIBUTES. It returns "" if there is none, or a very long one.
 // Source: OpenTelemetry specification, General SDK Configuration; Resource SDK, Specifying resource information via an
 // environment variable.
 func ServiceName(environment []byte) string {
@@ -128,7 +126,7 @@ func ServiceName(environment []byte) string {
 		key, value, _ := strings.Cut(string(line), "=")
 		switch {
 		case key == "OTEL_SERVICE_NAME" && value != "":
-			return strings.ToValidUTF8(value, "\uFFFD")
+			return presentable(value)
 		case key == "OTEL_RESOURCE_ATTRIBUTES":
 			attributes = value
 		}
@@ -139,8 +137,15 @@ func ServiceName(environment []byte) string {
 			continue
 		}
 		if name, err := url.PathUnescape(strings.TrimSpace(value)); err == nil {
-			return strings.ToValidUTF8(name, "\uFFFD")
+			return presentable(name)
 		}
 	}
 	return ""
+}
+
+func presentable(name string) string {
+	if len(name) > maxName {
+		return ""
+	}
+	return strings.ToValidUTF8(name, "\uFFFD")
 }

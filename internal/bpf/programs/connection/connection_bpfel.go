@@ -139,6 +139,7 @@ type connectionListener struct {
 	_       structs.HostLayout
 	Address uint64
 	Cookie  uint64
+	Count   uint64
 }
 
 type connectionMeasures struct {
