@@ -129,12 +129,19 @@ static __always_inline __u8 packet_drop_segment(const struct packet_shape *shape
 	return shape->length == before && !(flags & (TCP_FLAG_FIN | TCP_FLAG_RST)) ? DROP_BARE : 0;
 }
 
-/* At least one end of the connection has said that it sends no more. */
-static __always_inline bool packet_drop_ending(struct sock *receiver)
+/*
+ * At least one end of the connection has said that it sends no more. Kernels that give reasons but no receiver have it in a
+ * packet that came in, once its socket was looked up early; behind that they have reasons for what is lost.
+ */
+static __always_inline bool packet_drop_ending(struct sk_buff *skb, struct sock *receiver)
 {
 	__u32 ends = 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_TIME_WAIT | 1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK |
 		     1 << TCP_CLOSING;
 
+	if (tracepoint_args == 3 && skb->skb_iif) {
+		receiver = skb->sk;
+		ends |= 1 << TCP_CLOSE;
+	}
 	return receiver && ends & 1 << (receiver->__sk_common.skc_state & 31);
 }
 
@@ -268,7 +275,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	row.protocol = shape.protocol;
 	if (shape.has_protocol)
 		row.flags = DROP_HAS_PROTOCOL;
-	if (packet_drop_ending(receiver))
+	if (packet_drop_ending(skb, receiver))
 		row.flags |= DROP_ENDING;
 	if (about & REASON_ASKS_PACKET)
 		row.flags |= packet_drop_segment(&shape) | packet_drop_sum(skb);

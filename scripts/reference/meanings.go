@@ -57,7 +57,7 @@ var attributeMeanings = map[string]string{
 	"kerntap.tcp.round_trip":             "of a closed connection: smoothed round-trip time in seconds, if it was measured",
 	"kerntap.tcp.ending":                 "how a connection ended: `fin` `reset` `timed_out` `error`",
 	"kerntap.tcp.ended_by":               "the end that was first to say so: `local` or `remote`",
-	"kerntap.tcp.closer.pid":             "of a connection that another process than its owner ended at this end, or gave up: that process",
+	"kerntap.tcp.closer.pid":             "of a connection whose owner is known, and which another process ended at this end, or gave up: that process",
 	"kerntap.tcp.closer.command":         "the command name of that process",
 	"kerntap.program.name":               "one of kerntap's programs",
 	"kerntap.outcome":                    "what became of an event (recorded, throttled, counted, filtered, lost, missed) or of a record (delivered, undecodable, dropped, exported, failed)",

@@ -14,8 +14,12 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Where struct socket_owner of bpf/include/owner.h has the socket's cookie, above how many bits, and how its owner is known.
-const lifeAt, phaseBits, attributionAt = 72, 4, 146
+// Where struct socket_owner of bpf/include/owner.h has the owner's command, the socket's cookie above the bits of its phase, of
+// which phaseFree is the first of sockets that are gone, and how the owner is known.
+const (
+	commandAt, lifeAt, attributionAt = 24, 72, 146
+	phaseBits, phaseFree             = 4, 6
+)
 
 // OwnedSockets returns the cookies of the sockets of which a program of this process keeps the owner. Others on this
 // machine have sockets too.
@@ -98,7 +102,8 @@ func keptOf(t testing.TB, owners *ebpf.Map, command string) map[uint64][]byte {
 		var owner []byte
 		walk := owners.Iterate()
 		for ; walk.Next(&address, &owner); owner = nil {
-			if bytes.Contains(owner, []byte(command+"\x00")) {
+			phase := binary.NativeEndian.Uint64(owner[lifeAt:]) & (1<<phaseBits - 1)
+			if bytes.HasPrefix(owner[commandAt:], []byte(command+"\x00")) && phase < phaseFree {
 				kept[address] = owner
 			}
 		}

@@ -223,6 +223,9 @@ func TestWhoResetsOrGivesUpIsTold(t *testing.T) {
 		outcome connection.Outcome
 	}{{bound.(*unix.SockaddrInet4).Port, connection.OutcomeClosed}, {9, connection.OutcomeFailed}} {
 		fd := connecting(t, ns, test.to)
+		if test.outcome == connection.OutcomeClosed {
+			bpftest.Await(t, recorder, "opened", is(ns, connection.RoleClient, connection.OutcomeOpened))
+		}
 		var end [2]int
 		if err := unix.Pipe2(end[:], unix.O_CLOEXEC); err != nil {
 			t.Fatal(err)

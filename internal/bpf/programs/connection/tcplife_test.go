@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
 )
@@ -26,8 +24,9 @@ type life struct {
 	lastedMillisecs float64
 }
 
-// startTcplife starts tcplife and returns, once it watches, what ends it and reads what it saw of a command, by local port.
-func startTcplife(t *testing.T, command string) (end func() map[uint16]life) {
+// startTcplife starts tcplife and returns, once it watches, what reads the lines of a command until there are so many, by local
+// port.
+func startTcplife(t *testing.T, command string) (read func(n int) map[uint16]life) {
 	t.Helper()
 	if _, err := exec.LookPath("tcplife"); err != nil {
 		t.Skip("no tcplife, which Debian's libbpf-tools has: ", err)
@@ -42,18 +41,19 @@ func startTcplife(t *testing.T, command string) (end func() map[uint16]life) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(stdout)
-	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "PID") { // it is attached when it says so
+	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
+	})
+	lines := bufio.NewScanner(stdout)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "PID") { // it is attached when it says so
 		t.Skipf("tcplife does not run on this kernel: %q %s", lines.Text(), &complaints)
 	}
-	return func() map[uint16]life {
-		if err := cmd.Process.Signal(unix.SIGINT); err != nil {
-			t.Error(err)
-		}
+	return func(n int) map[uint16]life {
+		impatient := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		defer impatient.Stop()
 		seen := make(map[uint16]life)
-		for lines.Scan() {
+		for len(seen) < n && lines.Scan() {
 			var l life
 			var localAddress, peerAddress string
 			var localPort, peerPort uint16
@@ -64,7 +64,6 @@ func startTcplife(t *testing.T, command string) (end func() map[uint16]life) {
 			l.local, l.peer = fmt.Sprintf("%s:%d", localAddress, localPort), fmt.Sprintf("%s:%d", peerAddress, peerPort)
 			seen[localPort] = l
 		}
-		cmd.Wait() // it ends by the signal
 		return seen
 	}
 }
@@ -118,7 +117,7 @@ func echo(args []string, stdin io.Reader, stdout io.Writer) error {
 // kerntap says.
 func TestClientsAreWhatTcplifeSees(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	end := startTcplife(t, "kt-asking")
+	read := startTcplife(t, "kt-asking")
 	recorder := start(t)
 	var sizes []string
 	for range 10 {
@@ -128,7 +127,7 @@ func TestClientsAreWhatTcplifeSees(t *testing.T) {
 	client := ns.StartHelper(t, "kt-asking", "ask", append([]string{address}, sizes...)...)
 	client.Line(t)
 	closed := bpftest.AwaitN(recorder, len(sizes), patience, is(ns, connection.RoleClient, connection.OutcomeClosed))
-	theirs := end()
+	theirs := read(len(sizes))
 	if len(closed) != len(sizes) || len(theirs) != len(sizes) {
 		t.Errorf("%d connections, tcplife saw %d, want %d", len(closed), len(theirs), len(sizes))
 	}
