@@ -91,8 +91,8 @@ type BaseEvent struct {
 	// Command is the owner's command name (comm of the thread-group leader), Executable the name of its executable
 	// file; "" where none is known.
 	Command, Executable string
-	// Workload is the owner's container and pod.
-	Workload workload.Identity
+	// Workload is where the owner belongs, nil where nothing is known of that. Events share it: it is not to be changed.
+	Workload *workload.Identity
 	// NetNS is the inode number of the network namespace; 0 where it is not known.
 	NetNS uint32
 }
@@ -111,8 +111,13 @@ func (e *BaseEvent) GetWallClockTime() time.Time {
 	return time.Unix(0, int64(e.Timestamp)+e.WallOffset).UTC()
 }
 
-// GetWorkload returns the owner's container and pod.
-func (e *BaseEvent) GetWorkload() workload.Identity { return e.Workload }
+// GetWorkload returns where the owner belongs, as far as it is known.
+func (e *BaseEvent) GetWorkload() workload.Identity {
+	if e.Workload == nil {
+		return workload.Identity{}
+	}
+	return *e.Workload
+}
 
 // Who names the process for people: command[pid], the command alone for the kernel's own, or that it is not known.
 func (e *BaseEvent) Who() string {
@@ -140,11 +145,12 @@ func (e *BaseEvent) OwnerAttributes(dst []telemetry.Attribute) []telemetry.Attri
 	if e.Executable != "" {
 		dst = append(dst, telemetry.String(telemetry.ProcessExecutable, e.Executable))
 	}
-	if e.Workload.ContainerID != "" {
-		dst = append(dst, telemetry.String(telemetry.ContainerID, e.Workload.ContainerID))
+	known := e.GetWorkload()
+	if known.ContainerID != "" {
+		dst = append(dst, telemetry.String(telemetry.ContainerID, known.ContainerID))
 	}
-	if e.Workload.PodUID != "" {
-		dst = append(dst, telemetry.String(telemetry.K8SPodUID, e.Workload.PodUID))
+	if known.PodUID != "" {
+		dst = append(dst, telemetry.String(telemetry.K8SPodUID, known.PodUID))
 	}
 	return dst
 }

@@ -112,14 +112,18 @@ func (r RowsBy) shorten(spec *ebpf.CollectionSpec) {
 }
 
 // only leaves out what rows do not tell apart.
-func (r RowsBy) only(identity workload.Identity) workload.Identity {
+func (r RowsBy) only(identity *workload.Identity) *workload.Identity {
+	if identity == nil || !r.cgroups() {
+		return nil
+	}
+	told := *identity
 	if !r.Container {
-		identity.ContainerID = ""
+		told.ContainerID = ""
 	}
 	if !r.Pod {
-		identity.PodUID = ""
+		told.PodUID = ""
 	}
-	return identity
+	return &told
 }
 
 // mayProbeRead tells whether the kernel lets programs read its memory at will: not in lockdown mode confidentiality.

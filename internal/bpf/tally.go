@@ -44,8 +44,8 @@ func (t *RowTally) Labels(own ...telemetry.Label) telemetry.Labels {
 	return telemetry.LabelSet(append(own,
 		telemetry.Label{Key: telemetry.Command, Value: t.Command},
 		telemetry.Label{Key: telemetry.ProcessExecutable, Value: t.Executable},
-		telemetry.Label{Key: telemetry.ContainerID, Value: t.Workload.ContainerID},
-		telemetry.Label{Key: telemetry.K8SPodUID, Value: t.Workload.PodUID})...)
+		telemetry.Label{Key: telemetry.ContainerID, Value: t.GetWorkload().ContainerID},
+		telemetry.Label{Key: telemetry.K8SPodUID, Value: t.GetWorkload().PodUID})...)
 }
 
 // ProcessTally says how many of the events that rows count belong to one process. Storages add it to what that process

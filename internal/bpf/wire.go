@@ -32,16 +32,18 @@ type wireCgroupNames struct {
 	Name [4][128]byte
 }
 
-// Cast copies a sample into its wire type. A sample of another size has another layout and is refused. The result
-// does not alias the sample.
-func Cast[T any](sample []byte) (T, error) {
-	var wire T
-	size := int(unsafe.Sizeof(wire))
+// Cast reads a sample as its wire type, which has no pointers. A sample of another size has another layout and is refused. The
+// result is good as long as the sample is, and may be the sample itself.
+func Cast[T any](sample []byte) (*T, error) {
+	size := int(unsafe.Sizeof(*new(T)))
 	if len(sample) != size {
-		return wire, fmt.Errorf("sample has %d bytes, want %d", len(sample), size)
+		return nil, fmt.Errorf("sample has %d bytes, want %d", len(sample), size)
 	}
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&wire)), size), sample)
-	return wire, nil
+	if at := unsafe.Pointer(unsafe.SliceData(sample)); uintptr(at)%unsafe.Alignof(*new(T)) == 0 {
+		return (*T)(at), nil
+	}
+	wire := head[T](sample)
+	return &wire, nil
 }
 
 // head returns what a longer sample begins with.
@@ -55,7 +57,7 @@ type headerDecoder struct {
 	session     *Session
 	commands    names[[16]byte]
 	executables names[[32]byte]
-	identities  map[uint64]workload.Identity // by cgroup
+	identities  map[uint64]*workload.Identity // by cgroup; nil of one that is none's
 }
 
 func newHeaderDecoder(session *Session) *headerDecoder { return &headerDecoder{session: session} }
@@ -83,21 +85,29 @@ func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 }
 
 // workload returns where a process belongs, and what it is called.
-func (d *headerDecoder) workload(owner *WireOwner, executable string) workload.Identity {
+func (d *headerDecoder) workload(owner *WireOwner, executable string) *workload.Identity {
 	identity := d.identity(owner.CgroupID)
-	if services := d.session.Services; services != nil {
-		identity.ServiceName = services.Name(workload.Process{
-			PID: owner.PID, Began: time.Duration(owner.StartBoottimeNs), Executable: executable,
-		})
+	if d.session.Services == nil {
+		return identity
 	}
-	return identity
+	name := d.session.Services.Name(workload.Process{
+		PID: owner.PID, Began: time.Duration(owner.StartBoottimeNs), Executable: executable,
+	})
+	if name == "" {
+		return identity
+	}
+	named := workload.Identity{ServiceName: name}
+	if identity != nil {
+		named.ContainerID, named.PodUID = identity.ContainerID, identity.PodUID
+	}
+	return &named
 }
 
-// identity returns the container and the pod of a cgroup. The kernel wrote the names down before the first event of
+// identity returns the container and the pod of a cgroup, nil if it has none. The kernel wrote the names down before the first event of
 // the cgroup; what it has forgotten since is remembered here.
-func (d *headerDecoder) identity(cgroup uint64) workload.Identity {
+func (d *headerDecoder) identity(cgroup uint64) *workload.Identity {
 	if cgroup == 0 {
-		return workload.Identity{}
+		return nil
 	}
 	known, ok := d.identities[cgroup]
 	if ok {
@@ -105,12 +115,14 @@ func (d *headerDecoder) identity(cgroup uint64) workload.Identity {
 	}
 	names := d.session.cgroupNames(cgroup)
 	if names == nil {
-		return workload.Identity{}
+		return nil
 	}
 	if d.identities == nil || len(d.identities) >= maxNames {
-		d.identities = make(map[uint64]workload.Identity)
+		d.identities = make(map[uint64]*workload.Identity)
 	}
-	known = workload.Identify(names)
+	if found := workload.Identify(names); found != (workload.Identity{}) {
+		known = &found
+	}
 	d.identities[cgroup] = known
 	return known
 }

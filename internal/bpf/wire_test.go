@@ -46,15 +46,11 @@ func TestAShortHeaderIsRefused(t *testing.T) {
 	}
 }
 
-func TestCastRefusesAnotherSizeAndCopies(t *testing.T) {
+func TestCastRefusesAnotherSize(t *testing.T) {
 	sample := sampleOf(header("curl", ""))
 	wire, err := Cast[WireHeader](sample)
-	if err != nil || wire != header("curl", "") {
+	if err != nil || *wire != header("curl", "") {
 		t.Errorf("cast %+v, %v", wire, err)
-	}
-	clear(sample)
-	if wire != header("curl", "") {
-		t.Error("the wire type changed with its sample")
 	}
 	for _, size := range []int{0, len(sample) - 1} {
 		if _, err := Cast[WireHeader](sample[:size]); err == nil {
@@ -64,8 +60,8 @@ func TestCastRefusesAnotherSizeAndCopies(t *testing.T) {
 	if _, err := Cast[WireHeader](append(sample, 0)); err == nil {
 		t.Error("a long sample was cast")
 	}
-	if _, err := Cast[WireHeader](append(make([]byte, 1), sample...)[1:]); err != nil {
-		t.Errorf("a sample at an odd address was refused: %v", err)
+	if wire, err := Cast[WireHeader](append(make([]byte, 1), sample...)[1:]); err != nil || *wire != header("curl", "") {
+		t.Errorf("a sample at an odd address was cast to %+v, %v", wire, err)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // inContainer returns an event of a process in a container.
 func inContainer(container, pod string) *event {
 	e := anEvent(time.Second)
-	e.Workload = workload.Identity{ContainerID: container, PodUID: pod}
+	e.Workload = &workload.Identity{ContainerID: container, PodUID: pod}
 	return e
 }
 
@@ -55,7 +55,7 @@ func TestEachContainerHasItsOwnResource(t *testing.T) {
 
 func TestEachServiceHasItsOwnResource(t *testing.T) {
 	host, contained := anEvent(time.Second), inContainer("one", "")
-	host.Workload.ServiceName, contained.Workload.ServiceName = "checkout", "cart"
+	host.Workload, contained.Workload.ServiceName = &workload.Identity{ServiceName: "checkout"}, "cart"
 	records := newMaker().records([]pending{{event: host}, {event: contained}, {event: inContainer("one", "")}})
 	for i, want := range []map[string]string{
 		{"service.name": "checkout"}, {"container.id": "one", "service.name": "cart"}, {"container.id": "one"},

@@ -61,7 +61,7 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 		Role:          Role(wire.Role),
 		Attribution:   Attribution(wire.Attribution),
 		UDP:           udp,
-		Traffic:       trafficOf(&wire),
+		Traffic:       trafficOf(wire),
 		Ending:        Ending(wire.Ending),
 		Errno:         errnoOf(wire.Error),
 		Duration:      time.Duration(wire.DurationNs),

@@ -51,8 +51,8 @@ func TestRowsTellApartWhatMetricsAreAskedTo(t *testing.T) {
 				if role == connection.RoleServer {
 					identity = workload.Identity{} // it runs outside of the container
 				}
-				if e.N != 1 || e.Workload != identity || e.Executable != test.executable {
-					t.Errorf("%s: %d of %q in %+v, want %q in %+v", role, e.N, e.Executable, e.Workload, test.executable, identity)
+				if e.N != 1 || e.GetWorkload() != identity || e.Executable != test.executable {
+					t.Errorf("%s: %d of %q in %+v, want %q in %+v", role, e.N, e.Executable, e.GetWorkload(), test.executable, identity)
 				}
 				if want := address.Port(); test.port && e.Port != want || !test.port && e.Port != 0 {
 					t.Errorf("%s: port %d, the server's is %d", role, e.Port, want)

@@ -31,8 +31,8 @@ func TestTheContainerIsThatOfTheOwnersCgroup(t *testing.T) {
 				e := bpftest.Await(t, recorder, "refused", func(e *connection.Event) bool {
 					return e.NetNS == ns.Inode && e.PID == caller.PID && e.Outcome == connection.OutcomeFailed
 				})
-				if e.Workload.ContainerID != test.container || e.Workload.PodUID != test.pod {
-					t.Errorf("%+v, want container %q, pod %q", e.Workload, test.container, test.pod)
+				if e.GetWorkload().ContainerID != test.container || e.GetWorkload().PodUID != test.pod {
+					t.Errorf("%+v, want container %q, pod %q", e.GetWorkload(), test.container, test.pod)
 				}
 			})
 		}

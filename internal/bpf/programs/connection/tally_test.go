@@ -69,7 +69,7 @@ func TestTalliesCountOutcomesAndTimeThem(t *testing.T) {
 		"kerntap.tcp.connection.duration"
 	timed, untimed, everything := counted(), counted(), counted()
 	untimed.Distribution = nil
-	everything.Executable, everything.Workload = "/curl", workload.Identity{ContainerID: "c", PodUID: "p"}
+	everything.Executable, everything.Workload = "/curl", &workload.Identity{ContainerID: "c", PodUID: "p"}
 	for _, test := range []struct {
 		name     string
 		counted  bpf.RowTally
