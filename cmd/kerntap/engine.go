@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/kerntap/kerntap/internal/config"
 	"github.com/kerntap/kerntap/internal/export"
 	"github.com/kerntap/kerntap/internal/kernel"
-	"github.com/kerntap/kerntap/internal/workload"
 )
 
 // scopeNetNS is the value of the option scope that watches kerntap's own network namespace alone.
@@ -123,9 +121,7 @@ func (e *engine) knowSelf(c config.Config, addresses listeners) error {
 	if c.Scope == scopeNetNS {
 		e.session.ScopeNetNS = own
 	}
-	if c.ServiceNames && int(e.session.SelfPID) == os.Getpid() { // /proc has the pids that the kernel gives its programs
-		e.session.Services = workload.NewServices(os.DirFS("/proc"))
-	}
+	e.session.ReadServiceNames()
 	return nil
 }
 

@@ -13,7 +13,7 @@ func (e *engine) dropPrivileges(env environment, h host) error {
 		return nil
 	}
 	var keep []int
-	if e.session.Services != nil {
+	if e.session.ReadServiceNames() {
 		keep = append(keep, unix.CAP_SYS_PTRACE)
 	}
 	if err := kernel.TryUnprivileged(e.loader.TryReading); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -59,10 +60,8 @@ type Session struct {
 	RowsBy RowsBy
 	// SyncFailures says how connects that end at once are seen; "" means SyncAuto.
 	SyncFailures string
-	// ServiceNames asks for the names of services. They are told once Services reads the environment of processes, by the
-	// pids that the kernel gives its programs; nil where that cannot be. Close closes it.
+	// ServiceNames asks for the names of services, which ReadServiceNames begins to read.
 	ServiceNames bool
-	Services     *workload.Services
 	// MapBytes bounds the memory of one program's maps in the kernel; 0 means 15 MiB. Rows, not records, take what the
 	// rest leaves.
 	MapBytes uint64
@@ -75,6 +74,8 @@ type Session struct {
 	wait    barrier
 	wanted  filter.Rules // as Tune has them
 	filters filterSets
+
+	services *workload.Services // nil where nobody wants their names, or nobody can read them
 }
 
 // NewSession returns a session that has not touched the kernel yet.
@@ -96,11 +97,20 @@ func (s *Session) Close() error {
 		}
 	}
 	clear(s.shared)
-	if s.Services != nil {
-		s.Services.Close()
-		s.Services = nil
+	if s.services != nil {
+		s.services.Close()
+		s.services = nil
 	}
 	return errors.Join(append(errs, s.wait.close())...)
+}
+
+// ReadServiceNames begins to read the environment of processes for the names of their services, if that is asked for and /proc
+// has the pids that the kernel gives its programs: SelfPID tells. It returns whether it does. Call it before programs start.
+func (s *Session) ReadServiceNames() bool {
+	if s.services == nil && s.ServiceNames && int(s.SelfPID) == os.Getpid() {
+		s.services = workload.NewServices(os.DirFS("/proc"))
+	}
+	return s.services != nil
 }
 
 func (s *Session) interval() time.Duration { return cmp.Or(s.DrainEvery, time.Second) }

@@ -87,10 +87,10 @@ func (d *headerDecoder) decode(sample []byte) (BaseEvent, error) {
 // workload returns where a process belongs, and what it is called.
 func (d *headerDecoder) workload(owner *WireOwner, executable string) *workload.Identity {
 	identity := d.identity(owner.CgroupID)
-	if d.session.Services == nil {
+	if d.session.services == nil {
 		return identity
 	}
-	name := d.session.Services.Name(workload.Process{
+	name := d.session.services.Name(workload.Process{
 		PID: owner.PID, Began: time.Duration(owner.StartBoottimeNs), Executable: executable,
 	})
 	if name == "" {
