@@ -3,7 +3,7 @@
  * packet_drop - packets that the kernel dropped, and why
  *
  * The hook fires wherever the kernel frees a buffer that it did not deliver, mostly in softirq on whichever CPU got
- * the packet: the running task says nothing. The process comes from the storage of the socket that owns or was to
+ * the packet: the running task says nothing. The process comes from what is kept of the socket that owns or was to
  * receive the packet, or is left out. Buffers that are no packets (AF_UNIX, netlink, vsock) pass here too and are not
  * events.
  */
@@ -22,7 +22,7 @@
 enum {
 	DROP_ENDING = 1 << 0, /* the packet was for a connection at its end */
 	DROP_OPENS = 1 << 1,  /* a TCP segment that asks for a connection, where the reason alone does not tell */
-	DROP_BARE = 1 << 2,   /* one that carries nothing: no data, no beginning, no end, likewise */
+	DROP_BARE = 1 << 2,   /* one that carries nothing but an end, if that: no data, no beginning, no reset, likewise */
 	DROP_BAD_SUM = 1 << 3, /* the kernel has found its checksum wrong, likewise */
 	DROP_MEANING = 15,    /* what the class depends on beside reason and place */
 	DROP_HAS_PROTOCOL = 1 << 4, /* the number of the IP protocol is known */
@@ -126,7 +126,7 @@ static __always_inline __u8 packet_drop_segment(const struct packet_shape *shape
 	if (flags & TCP_FLAG_SYN)
 		return flags & TCP_FLAG_ACK ? 0 : DROP_OPENS;
 	before = shape->transport - shape->network + (tcp.bytes[0] >> 4) * 4;
-	return shape->length == before && !(flags & (TCP_FLAG_FIN | TCP_FLAG_RST)) ? DROP_BARE : 0;
+	return shape->length == before && !(flags & TCP_FLAG_RST) ? DROP_BARE : 0;
 }
 
 /*

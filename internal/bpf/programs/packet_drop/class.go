@@ -24,19 +24,19 @@ type packetMeaning uint8
 const (
 	packetEnding packetMeaning = 1 << iota // it was for a connection at its end
 	packetOpens                            // a TCP segment that asks for a connection
-	packetBare                             // one that carries nothing: no data, no beginning, no end
+	packetBare                             // one that carries nothing but an end, if that: no data, no beginning, no reset
 	packetBadSum                           // its checksum was found to be wrong
 	packetAll    = packetEnding | packetOpens | packetBare | packetBadSum
 )
 
 // cleanupIfBare are reasons of ordinary operation if the segment carries nothing: acknowledgements that another one has
-// overtaken, on another CPU or on its way. Data under the same reasons may be lost.
+// overtaken, on another CPU or on its way, and ends that were sent again. Data under the same reasons may be lost.
 var cleanupIfBare = map[string]string{
 	// newer kernels say TCP_OLD_SEQUENCE
 	"TCP_INVALID_SEQUENCE": "it repeats what was acknowledged before, as probes of keep-alives and closed windows do",
 	// newer kernels say TCP_RFC7323_PAWS_ACK
 	"TCP_RFC7323_PAWS": "it is an old acknowledgement that was overtaken",
-	"TCP_CLOSE":        "it acknowledges what a connection sent that has been closed since",
+	"TCP_CLOSE":        "it acknowledges what a connection sent that has been closed since, or ends it once more",
 	"TCP_FLAGS":        "it is for a connection that has ended, of which a socket that listens knows nothing",
 }
 
