@@ -45,6 +45,7 @@ var (
 	InstantConnects = Reduction{"instant_connects", "TCP connects that fail before anything is sent, and UDP's",
 		"use a kernel that lets programs attach to functions (fexit), or set sync_failures to syscalls, which slows every system call",
 		func(types *btf.Spec) error { return takesTrampoline(types, "tcp_v4_connect") }}
+	// AnsweredConnects is lost only where the kernel refuses the hook that every kernel without a tracepoint for it has.
 	AnsweredConnects = Reduction{"answered_connects", "why connects fail that are answered by ICMP: they look given up", "",
 		func(*btf.Spec) error { return nil }}
 	IndirectConnects = Reduction{"indirect_connects",
