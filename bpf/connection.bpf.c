@@ -146,7 +146,10 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 			known = connection_found(sk);
 		connection_ended(sk, oldstate, known, &end);
 	}
-	return connection_report(sk, known, &end);
+	connection_report(sk, known, &end);
+	if (known && newstate == TCP_CLOSE)
+		owner_ended(sk, known);
+	return 0;
 }
 
 /*
@@ -220,9 +223,12 @@ SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(connection_destroyed, struct sock *sk)
 {
 	__u64 address = (__u64)sk;
-	struct socket_owner *kept = bpf_map_lookup_elem(&owners, &address), *known = kept;
+	struct socket_owner *kept, *known;
 	enum phase phase;
 
+	if (owner_is_forgotten(sk))
+		return 0;
+	kept = known = bpf_map_lookup_elem(&owners, &address);
 	if (kept && owner_is_of_another(kept, sk)) {
 		connection_lost_sight(kept, kept->life);
 		known = 0;
@@ -232,7 +238,7 @@ int BPF_PROG(connection_destroyed, struct sock *sk)
 		kept = known ? known : kept; /* which has replaced it */
 	}
 	phase = known ? life_phase(known->life) : PHASE_ENDED;
-	if (phase != PHASE_ENDED && (known->role || phase == PHASE_FOUND || phase == PHASE_ESTABLISHED))
+	if (phase < PHASE_ENDED && (known->role || phase == PHASE_FOUND || phase == PHASE_ESTABLISHED))
 		connection_last(sk, known);
 	if (kept)
 		owner_forget(kept, address);

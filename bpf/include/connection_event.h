@@ -128,10 +128,10 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 		row.port = end->role == ROLE_CLIENT ? bpf_ntohs(sk->__sk_common.skc_dport) : local_port;
 	if (end->outcome == OUTCOME_CLOSED && tcp)
 		traffic_read(&traffic, tcp, end->role == ROLE_CLIENT, end->state);
-	connection_measure(&row, known, end, &traffic);
 	if (known && end->role == ROLE_CLIENT && end->outcome != OUTCOME_CLOSED)
 		ledger_charge(&known->owner, 0, 0);
-	ledger_tally(&row, connection_kind(&row));
+	if (!connection_measure(&row, known, end, &traffic))
+		ledger_tally(&row, connection_kind(&row));
 	if (unlikely(ledger_admits(&row)))
 		connection_record(sk, known, end, local_port, &traffic);
 	return 0;

@@ -90,6 +90,40 @@ static __always_inline void owner_forget(struct socket_owner *known, __u64 addre
 		phase_advance(known, life, PHASE_FREE);
 }
 
+/* The cookie of the socket that ended last on a CPU, of those that are destroyed at once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} last_ended SEC(".maps");
+
+/*
+ * A socket has ended. One that its process has let go can only be destroyed, and is at once (tcp_done): it is forgotten already
+ * now, so that nothing is to be looked for then.
+ */
+static __always_inline void owner_ended(struct sock *sk, struct socket_owner *known)
+{
+	__u64 life = known->life, *last;
+	__u32 zero = 0;
+
+	if (!open_are_told || !life_cookie(life) || life_phase(life) != PHASE_ENDED ||
+	    !(sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1))
+		return;
+	last = bpf_map_lookup_elem(&last_ended, &zero);
+	if (last && phase_advance(known, life, PHASE_FREE))
+		*last = life_cookie(life);
+}
+
+/* Whether a socket that is destroyed is forgotten already. */
+static __always_inline bool owner_is_forgotten(const struct sock *sk)
+{
+	__u32 zero = 0;
+	__u64 *last = bpf_map_lookup_elem(&last_ended, &zero);
+
+	return last && *last && *last == (__u64)sk->__sk_common.skc_cookie.counter;
+}
+
 /* The walk has met what is free: deletes it the second time. */
 static __always_inline int owner_collect(struct socket_owner *known, __u64 life, __u64 address)
 {

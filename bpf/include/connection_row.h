@@ -119,26 +119,29 @@ static __always_inline void traffic_tell(struct measures *measures, struct socke
 	amount_add(measures, AMOUNT_SEGMENTS_IN, traffic_advance(&known->told.segments_in, now->segments_in));
 }
 
-/* Measures an end of a connection, or how long a connect took. */
-static __always_inline void connection_measure(struct connection_row *row, struct socket_owner *known,
+/* Measures an end of a connection, or how long a connect took. Whether that has counted it. */
+static __always_inline bool connection_measure(struct connection_row *row, struct socket_owner *known,
 					       const struct connection_end *end, const struct traffic *traffic)
 {
 	bool lasted = end->duration_ns && !(known && known->attribution == ATTRIBUTION_HOLDER);
-	struct measures *measures;
+	struct measures *own, *measures;
 
 	if (!lasted && end->outcome != OUTCOME_CLOSED)
-		return;
-	measures = ledger_measures(row, end->outcome & 3);
+		return false;
+	own = measures = ledger_measures_own(row);
+	if (likely(own))
+		__sync_fetch_and_add(&own->count, 1);
+	else
+		measures = ledger_spill(end->outcome & 3);
 	if (!measures)
-		return;
+		return false;
 	if (lasted)
 		distribution_add(&measures->first, end->duration_ns);
-	if (end->outcome != OUTCOME_CLOSED)
-		return;
-	if (traffic->rtt_us)
+	if (end->outcome == OUTCOME_CLOSED && traffic->rtt_us)
 		distribution_add(&measures->second, traffic->rtt_us * 1000ULL);
-	if (known)
+	if (end->outcome == OUTCOME_CLOSED && known)
 		traffic_tell(measures, known, traffic);
+	return own;
 }
 
 /*

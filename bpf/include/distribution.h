@@ -26,8 +26,12 @@ struct distribution {
 
 enum { AMOUNTS = 4 };
 
-/* What a row measures beside its count: two kinds of durations, and what adds up, as the program likes. */
+/*
+ * What a row measures: two kinds of durations, and what adds up, as the program likes. An event that is measured may be counted
+ * here instead of in its row, which it need not look for then.
+ */
 struct measures {
+	__u64 count;
 	struct distribution first;
 	struct distribution second;
 	__u64 amounts[AMOUNTS];
@@ -106,16 +110,23 @@ static __always_inline struct measures *measures_find(void *measures, const void
 	return found;
 }
 
-/* Where what a row measures is added. Without room for it that is the spill of its kind, which is counted. */
+/* Where what a row measures is added, NULL if there is no room. */
+#define ledger_measures_own(row)                                                                                       \
+	(ledger_half ? measures_find(&distributions_1, row) : measures_find(&distributions_0, row))
+
+/* Where it is added then: nobody's, of its kind, which is counted. */
+#define ledger_spill(kind)                                                                                             \
+	({                                                                                                             \
+		__u32 _kind = (kind);                                                                                  \
+		ledger_count(spilled);                                                                                 \
+		bpf_map_lookup_elem(&spill, &_kind);                                                                   \
+	})
+
 #define ledger_measures(row, kind)                                                                                     \
 	({                                                                                                             \
-		struct measures *_found =                                                                              \
-			ledger_half ? measures_find(&distributions_1, row) : measures_find(&distributions_0, row);     \
-		if (unlikely(!_found)) {                                                                               \
-			__u32 _kind = (kind);                                                                          \
-			_found = bpf_map_lookup_elem(&spill, &_kind);                                                  \
-			ledger_count(spilled);                                                                         \
-		}                                                                                                      \
+		struct measures *_found = ledger_measures_own(row);                                                    \
+		if (unlikely(!_found))                                                                                 \
+			_found = ledger_spill(kind);                                                                   \
 		_found;                                                                                                \
 	})
 

@@ -181,6 +181,7 @@ enum {
 
 /* include/net/sock.h; relocated */
 enum sock_flags {
+	SOCK_DEAD = 0,
 	SOCK_DONE = 1,
 };
 

@@ -24,6 +24,7 @@ type pendingTallies struct {
 	next         time.Time // where the next one begins
 	untilNs      uint64
 	offset       int64
+	drains       uint64
 	rowsLastTime int
 	tallied      uint64 // events in all rows, ever
 }
@@ -37,6 +38,7 @@ type pendingRow struct {
 	distributions [2]*telemetry.Distribution
 	amounts       [amounts]uint64
 	from          time.Time
+	drained       uint64 // the drain that last brought a count
 }
 
 type pendingProcess struct {
@@ -64,6 +66,7 @@ func (p *pendingTallies) begin() {
 	if p.from.After(p.until) {
 		p.from = p.until
 	}
+	p.drains++
 	p.rowsLastTime = 0
 }
 
@@ -75,8 +78,7 @@ func (p *pendingTallies) now() time.Time {
 }
 
 func (p *pendingTallies) addRow(key []byte, perCPU []wireTally) {
-	row := p.row(key)
-	p.rowsLastTime++
+	row := p.counting(key)
 	for _, tally := range perCPU {
 		row.count += tally.Count
 		row.sum += tally.Sum
@@ -84,8 +86,23 @@ func (p *pendingTallies) addRow(key []byte, perCPU []wireTally) {
 	}
 }
 
+// counting is the row of a key that has counted something, which may be in two maps.
+func (p *pendingTallies) counting(key []byte) *pendingRow {
+	row := p.row(key)
+	if row.drained != p.drains {
+		row.drained = p.drains
+		p.rowsLastTime++
+	}
+	return row
+}
+
 func (p *pendingTallies) addMeasures(key []byte, values []wireMeasures) {
 	row := p.row(key)
+	if n := values[0].Count; n > 0 {
+		row = p.counting(key)
+		row.count += n
+		p.tallied += n
+	}
 	for i := range row.distributions {
 		measured := &values[0].Durations[i]
 		if measured.empty() {

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -111,6 +112,30 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	}
 	if p.tallied != 7 {
 		t.Errorf("%d events were tallied, want 7", p.tallied)
+	}
+}
+
+func TestWhatIsMeasuredMayBeCountedThere(t *testing.T) {
+	p := waiting()
+	for range 2 {
+		p.turning()
+		p.begin()
+		p.addRow(keyOf("curl", 1), []wireTally{{Count: 2}, {Count: 1}})
+		p.addMeasures(keyOf("curl", 1), []wireMeasures{{Count: 4}})
+		p.addMeasures(keyOf("nc", 1), []wireMeasures{{Count: 5}})
+		p.addMeasures(keyOf("ssh", 1), []wireMeasures{{Amounts: [amounts]uint64{9}}})
+		if p.rowsLastTime != 2 {
+			t.Errorf("%d rows have counted, want 2", p.rowsLastTime)
+		}
+	}
+	to := &taker{room: 10}
+	p.handOn(to.take)
+	counts := make(map[string]uint64)
+	for _, event := range to.taken {
+		counts[event.GetCommand()] += event.(*told).N
+	}
+	if want := map[string]uint64{"curl": 14, "nc": 10, "ssh": 0}; !maps.Equal(counts, want) || p.tallied != 24 {
+		t.Errorf("%v, %d in all, want %v, 24", counts, p.tallied, want)
 	}
 }
 

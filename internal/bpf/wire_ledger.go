@@ -52,6 +52,7 @@ type wireDistribution struct {
 
 // wireMeasures is struct measures of bpf/include/distribution.h.
 type wireMeasures struct {
+	Count     uint64 // of events that no row counts
 	Durations [2]wireDistribution
 	Amounts   [amounts]uint64
 }

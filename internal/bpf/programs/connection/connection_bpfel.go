@@ -144,6 +144,7 @@ type connectionListener struct {
 
 type connectionMeasures struct {
 	_     structs.HostLayout
+	Count uint64
 	First struct {
 		_     structs.HostLayout
 		SumNs uint64
@@ -233,6 +234,7 @@ const (
 	connectionMapDistributions0         = "distributions_0"
 	connectionMapDistributions1         = "distributions_1"
 	connectionMapEvents                 = "events"
+	connectionMapLastEnded              = "last_ended"
 	connectionMapListeners              = "listeners"
 	connectionMapOutcomes               = "outcomes"
 	connectionMapOverflow               = "overflow"
@@ -353,6 +355,7 @@ type connectionMapSpecs struct {
 	Distributions0 *ebpf.MapSpec `ebpf:"distributions_0"`
 	Distributions1 *ebpf.MapSpec `ebpf:"distributions_1"`
 	Events         *ebpf.MapSpec `ebpf:"events"`
+	LastEnded      *ebpf.MapSpec `ebpf:"last_ended"`
 	Listeners      *ebpf.MapSpec `ebpf:"listeners"`
 	Outcomes       *ebpf.MapSpec `ebpf:"outcomes"`
 	Overflow       *ebpf.MapSpec `ebpf:"overflow"`
@@ -421,6 +424,7 @@ type connectionMaps struct {
 	Distributions0 *ebpf.Map `ebpf:"distributions_0"`
 	Distributions1 *ebpf.Map `ebpf:"distributions_1"`
 	Events         *ebpf.Map `ebpf:"events"`
+	LastEnded      *ebpf.Map `ebpf:"last_ended"`
 	Listeners      *ebpf.Map `ebpf:"listeners"`
 	Outcomes       *ebpf.Map `ebpf:"outcomes"`
 	Overflow       *ebpf.Map `ebpf:"overflow"`
@@ -441,6 +445,7 @@ func (m *connectionMaps) Close() error {
 		m.Distributions0,
 		m.Distributions1,
 		m.Events,
+		m.LastEnded,
 		m.Listeners,
 		m.Outcomes,
 		m.Overflow,
