@@ -2,7 +2,7 @@
 /*
  * connection_open.h - what connections carry while they are open
  *
- * Before each turn of the ledger user space walks the owners, of every network namespace. What a connection has carried
+ * User space walks the owners, of every network namespace, before it turns the ledger. What a connection has carried
  * since it was last told is counted, and so is an opening that was skipped. Nothing is done on the way of the data.
  */
 #ifndef KERNTAP_CONNECTION_OPEN_H

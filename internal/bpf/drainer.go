@@ -30,7 +30,7 @@ func (p *Program) drainAll(o *object, stop <-chan struct{}) {
 	for failures := 0; ; {
 		select {
 		case <-ticker.C:
-			if err := p.drain(o, pending); err == nil {
+			if err := p.drain(o, o.iterators.turn, pending); err == nil {
 				failures = 0
 			} else if failures++; failures == drainTries {
 				p.senderEnded(fmt.Errorf("drain the ledger, %d times in a row: %w", failures, err))
@@ -47,7 +47,7 @@ func (p *Program) drainAll(o *object, stop <-chan struct{}) {
 // drainLast drains both halves. What it cannot bring is counted as lost, as is what nobody takes.
 func (p *Program) drainLast(o *object, pending *pendingTallies) {
 	for done, tries := 0, 0; done < 2 && tries < drainTries; tries++ {
-		if p.drain(o, pending) == nil {
+		if p.drain(o, o.iterators.walk, pending) == nil {
 			done++
 		}
 	}
@@ -59,8 +59,8 @@ func (p *Program) drainLast(o *object, pending *pendingTallies) {
 	}
 }
 
-func (p *Program) drain(o *object, pending *pendingTallies) error {
-	if err := o.iterators.turn(); err != nil {
+func (p *Program) drain(o *object, walk func() error, pending *pendingTallies) error {
+	if err := walk(); err != nil {
 		p.log().Warn("cannot walk what is open; it is told when it ends", "error", err)
 	}
 	err := o.ledger.drain(pending)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -16,11 +17,24 @@ const overMap = "bpf_map_elem"
 func isIterator(program *ebpf.ProgramSpec) bool { return program.AttachType == ebpf.AttachTraceIter }
 
 // iterators are an object's functions that walk what is there: open files once, when the hooks are attached, and the
-// owners before each turn of the ledger.
+// owners before turns of the ledger.
 type iterators struct {
 	atStart, atTurns []*ebpf.Program
 	owners           *ebpf.Map
 	links            []*link.Iter // of atTurns: walking needs no privilege that attaching does
+	due              time.Time    // the next walk
+}
+
+// A walk meets every bucket of the map of owners and every socket in them. It is given walkShare of one CPU's time: some 4 ms
+// are due every second turn, the 10 ms of 10,000 sockets every four seconds, and no walk later than walkRest.
+const (
+	walkShare = 1. / 400
+	walkRest  = 5 * time.Second
+)
+
+// rest is how long nothing is walked after a walk that took so long.
+func rest(took time.Duration) time.Duration {
+	return min(time.Duration(float64(took)/walkShare)-took, walkRest)
 }
 
 func newIterators(spec *ebpf.CollectionSpec, collection *ebpf.Collection) iterators {
@@ -58,12 +72,23 @@ func (i *iterators) start() error {
 	return nil
 }
 
-// turn walks what changes without an event.
+// turn walks what changes without an event, if that is due.
 func (i *iterators) turn() error {
+	if time.Now().Before(i.due) {
+		return nil
+	}
+	return i.walk()
+}
+
+// walk walks in any case.
+func (i *iterators) walk() error {
 	var errs []error
+	began := time.Now()
 	for _, attached := range i.links {
 		errs = append(errs, walk(attached))
 	}
+	ended := time.Now()
+	i.due = ended.Add(rest(ended.Sub(began)))
 	return errors.Join(errs...)
 }
 

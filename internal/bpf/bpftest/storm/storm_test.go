@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	rounds     = 7
+	rounds     = 11
 	statRounds = 5
 	lasting    = 2 * time.Second
 )
