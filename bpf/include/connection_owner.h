@@ -54,8 +54,10 @@ static __always_inline void owner_insert(__u64 address, const struct socket_owne
 
 	if (unlikely(err && err != -E2BIG))
 		err = bpf_map_update_elem(&owners, &address, new, BPF_ANY);
-	if (unlikely(err))
+	if (unlikely(err)) {
 		owners_overflowed = 1;
+		ledger_count(unowned);
+	}
 }
 
 /* Keeps what is known of a socket that begins, or of which nothing was known: what was kept of its address is of another. */

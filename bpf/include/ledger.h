@@ -37,6 +37,7 @@ struct outcomes {
 	__u64 unattributed; /* counted in its row, but for no process: there was no room for one more */
 	__u64 overflowed;   /* counted for nobody in particular: there was no room for one more row */
 	__u64 spilled;	    /* measured for nobody in particular, likewise */
+	__u64 unowned;	    /* sockets whose owner is not known: there was no room to keep one more */
 };
 
 struct {

@@ -67,6 +67,7 @@ type fileChangeOutcomes struct {
 	Unattributed uint64
 	Overflowed   uint64
 	Spilled      uint64
+	Unowned      uint64
 }
 
 type fileChangeProcessRow struct {

@@ -61,7 +61,7 @@ var eventRows = []exchange{
 
 const (
 	counters = `"counters":{"seen":59,"recorded":21,"throttled":11,"counted":12,"lost":5,"filtered":4,"missed":6,
-		"tallied":49,"tallies_lost":13,"unattributed":14,"overflowed":15,"spilled":17,"ledger_rows":16,
+		"tallied":49,"tallies_lost":13,"unattributed":14,"overflowed":15,"spilled":17,"unowned":18,"ledger_rows":16,
 		"undecodable":7,"dropped":8,"delivered":6},"map_bytes":4096`
 	twoPrograms = `[{"name":"connection","description":"watches connection","state":"running",
 		"hooks":[{"name":"tp_btf/connection","program":"connection_hook","attached":true}],` + counters + `},

@@ -165,7 +165,7 @@ func runningProgram(name string) bpf.Status {
 		Name: name, Description: "watches " + name, State: bpf.Running, MapBytes: 4096,
 		Hooks: []bpf.Hook{{Program: name + "_hook", Name: "tp_btf/" + name, Attached: true}},
 		Stats: bpf.Stats{Seen: 59, Recorded: 21, Throttled: 11, Counted: 12, Lost: 5, Filtered: 4, Missed: 6, Tallied: 49,
-			TalliesLost: 13, Unattributed: 14, Overflowed: 15, Spilled: 17, LedgerRows: 16, Undecodable: 7, Dropped: 8, Delivered: 6},
+			TalliesLost: 13, Unattributed: 14, Overflowed: 15, Spilled: 17, Unowned: 18, LedgerRows: 16, Undecodable: 7, Dropped: 8, Delivered: 6},
 	}
 }
 

@@ -75,7 +75,7 @@ func TestExporterDegradesHealthButNotReadiness(t *testing.T) {
 	exchange{"GET", "/health", "", http.StatusOK, `{"status":"degraded","service":"kerntap","version":"v0.1.0",
 		"programs":[{"name":"a","state":"failed","reason":"no BTF","hooks":[],"map_bytes":0,"counters":{"seen":0,
 			"recorded":0,"throttled":0,"counted":0,"filtered":0,"lost":0,"missed":0,"tallied":0,"tallies_lost":0,
-			"unattributed":0,"overflowed":0,"spilled":0,"ledger_rows":0,"undecodable":0,"dropped":0,"delivered":0}}],
+			"unattributed":0,"overflowed":0,"spilled":0,"unowned":0,"ledger_rows":0,"undecodable":0,"dropped":0,"delivered":0}}],
 		"exporter":{"name":"otlp","healthy":false,"reason":"connection refused",
 			"emitted":9,"exported":0,"dropped":4,"failed":5}}`}.check(t, New(options).Handler())
 

@@ -44,6 +44,7 @@ type Counters struct {
 	Unattributed uint64 `json:"unattributed"`
 	Overflowed   uint64 `json:"overflowed"`
 	Spilled      uint64 `json:"spilled"`
+	Unowned      uint64 `json:"unowned"`
 	LedgerRows   uint64 `json:"ledger_rows"`
 	Undecodable  uint64 `json:"undecodable"`
 	Dropped      uint64 `json:"dropped"`

@@ -139,6 +139,7 @@ func readOutcomes(m *ebpf.Map) (sum wireOutcomes, err error) {
 		sum.Unattributed += row.Unattributed
 		sum.Overflowed += row.Overflowed
 		sum.Spilled += row.Spilled
+		sum.Unowned += row.Unowned
 	}
 	return sum, nil
 }

@@ -172,7 +172,7 @@ func (o *object) count(stats *Stats) error {
 	*stats = Stats{
 		Recorded: outcomes.Recorded, Throttled: outcomes.Throttled, Counted: outcomes.Counted, Lost: outcomes.Lost,
 		Filtered: outcomes.Filtered, Unattributed: outcomes.Unattributed, Overflowed: outcomes.Overflowed,
-		Spilled: outcomes.Spilled,
+		Spilled: outcomes.Spilled, Unowned: outcomes.Unowned,
 	}
 	for name, program := range o.collection.Programs {
 		run, err := program.Stats()

@@ -9,7 +9,9 @@ import (
 )
 
 // wireOutcomes is struct outcomes of bpf/include/ledger.h.
-type wireOutcomes struct{ Recorded, Throttled, Counted, Lost, Filtered, Unattributed, Overflowed, Spilled uint64 }
+type wireOutcomes struct {
+	Recorded, Throttled, Counted, Lost, Filtered, Unattributed, Overflowed, Spilled, Unowned uint64
+}
 
 // tallied is how many events were counted in rows: all but those that were filtered.
 func (w wireOutcomes) tallied() uint64 { return w.Recorded + w.Throttled + w.Counted + w.Lost }

@@ -168,6 +168,7 @@ type connectionOutcomes struct {
 	Unattributed uint64
 	Overflowed   uint64
 	Spilled      uint64
+	Unowned      uint64
 }
 
 type connectionPort struct {

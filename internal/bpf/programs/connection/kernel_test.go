@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "hold": hold,
+	bpftest.RunHelper(map[string]bpftest.Helper{"server": server, "client": client, "sink": sink, "burst": burst, "crowd": crowd, "hold": hold,
 		"share": share, "talk": talk, "idle": idle,
 		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne,
 		"dial": dial, "resetter": resetter, "daemon": daemon, "give": give, "take": take, "ask": ask, "echo": echo, "forkEach": forkEach, "keep": keep, "threads": threads,

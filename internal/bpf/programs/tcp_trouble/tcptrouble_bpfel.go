@@ -62,6 +62,7 @@ type tcpTroubleOutcomes struct {
 	Unattributed uint64
 	Overflowed   uint64
 	Spilled      uint64
+	Unowned      uint64
 }
 
 type tcpTroubleProcessRow struct {
