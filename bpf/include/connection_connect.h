@@ -95,7 +95,7 @@ static __noinline int connect_report(struct connect_call *call)
 		if (measures)
 			distribution_add(&measures->first, call->duration_ns);
 	}
-	ledger_tally(&row, connection_kind(&row));
+	connection_tally(&row);
 	if (ledger_admits(&row))
 		connect_record(call);
 	return 0;

@@ -131,7 +131,7 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	if (known && end->role == ROLE_CLIENT && end->outcome != OUTCOME_CLOSED)
 		ledger_charge(&known->owner, 0, 0);
 	if (!connection_measure(&row, known, end, &traffic))
-		ledger_tally(&row, connection_kind(&row));
+		connection_tally(&row);
 	if (unlikely(ledger_admits(&row)))
 		connection_record(sk, known, end, local_port, &traffic);
 	return 0;

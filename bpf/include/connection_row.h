@@ -84,6 +84,13 @@ static __always_inline __u32 connection_kind(const struct connection_row *row)
 	       error << 6 | (row->protocol == IPPROTO_UDP) << 13;
 }
 
+/* Counts an event in its row, which is another one afterwards where there was no room for it. */
+static __noinline int connection_tally(struct connection_row *row)
+{
+	ledger_tally(row, connection_kind(row));
+	return 0;
+}
+
 /* Moves what has been counted forward, on whichever CPU that happens, and returns by how much. */
 static __always_inline __u64 traffic_advance(__u64 *told, __u64 now)
 {
@@ -178,7 +185,7 @@ static __always_inline void connection_join(const struct owner *owner, struct co
 	row->protocol = IPPROTO_TCP;
 	if (row->role == ROLE_CLIENT)
 		ledger_charge(owner, 0, 0);
-	ledger_tally(row, connection_kind(row));
+	connection_tally(row);
 	ledger_count(counted);
 }
 
@@ -205,7 +212,7 @@ static __noinline int connection_lost_sight(struct socket_owner *known, __u64 li
 		ledger_count(filtered);
 		return 0;
 	}
-	ledger_tally(&row, connection_kind(&row));
+	connection_tally(&row);
 	ledger_count(counted);
 	return 0;
 }
