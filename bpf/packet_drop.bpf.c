@@ -129,11 +129,21 @@ static __always_inline __u8 packet_drop_segment(const struct packet_shape *shape
 	return shape->length == before && !(flags & TCP_FLAG_RST) ? DROP_BARE : 0;
 }
 
+/* A TCP segment comes from where a socket is connected to: it is not the one that sent it. */
+static __always_inline bool packet_drop_is_for(const struct packet_shape *shape, struct sock *sk)
+{
+	union header ports;
+
+	return shape->protocol == IPPROTO_TCP && packet_has_transport(shape, sizeof(__u32)) &&
+	       memory_read(ports.words, 1, shape->transport) && ports.halves[0] == sk->__sk_common.skc_dport;
+}
+
 /*
  * At least one end of the connection has said that it sends no more. Kernels that give reasons but no receiver have it in a
- * packet that came in, once its socket was looked up early; behind that they have reasons for what is lost.
+ * packet that came in, once its socket was looked up early; behind that they have reasons for what is lost. Before, the
+ * sender may still own what has come over a wire.
  */
-static __always_inline bool packet_drop_ending(struct sk_buff *skb, struct sock *receiver)
+static __always_inline bool packet_drop_ending(struct sk_buff *skb, struct sock *receiver, const struct packet_shape *shape)
 {
 	__u32 ends = 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_TIME_WAIT | 1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK |
 		     1 << TCP_CLOSING;
@@ -141,6 +151,8 @@ static __always_inline bool packet_drop_ending(struct sk_buff *skb, struct sock 
 	if (tracepoint_args == 3 && skb->skb_iif) {
 		receiver = skb->sk;
 		ends |= 1 << TCP_CLOSE;
+		if (receiver && !packet_drop_is_for(shape, receiver))
+			return false;
 	}
 	return receiver && ends & 1 << (receiver->__sk_common.skc_state & 31);
 }
@@ -167,21 +179,19 @@ static __always_inline __u8 packet_drop_sum(struct sk_buff *skb)
 	return BPF_CORE_READ_BITFIELD(skb, csum_complete_sw) && !BPF_CORE_READ_BITFIELD(skb, csum_valid) ? DROP_BAD_SUM : 0;
 }
 
-enum { NETNS_FIRST = 0xefff0000 }; /* inode numbers of namespaces are larger, include/linux/proc_ns.h */
-
 /*
- * What lies in dev of a buffer that a socket owns may be something else. A device is in the network namespace of the
- * socket, or it is the one that the packet came in on: from a socket of another namespace, which a wire between the two
- * leaves to the buffer (9c4c325252c5 "skbuff: preserve sock reference when scrubbing the skb.", 4.19).
+ * What lies in dev of a buffer that a socket owns may be something else. A device is in a network namespace whose loopback
+ * is in it too: the socket's, or the one that a wire between the two has handed the buffer to, which the socket still owns
+ * there (9c4c325252c5 "skbuff: preserve sock reference when scrubbing the skb.", 4.19).
  */
-static __always_inline bool packet_drop_device_is(struct net_device *device, struct sk_buff *skb)
+static __always_inline bool packet_drop_device_is(struct net_device *device)
 {
-	struct sock *owner = skb->sk;
+	struct net *net;
 
 	if (!device)
 		return false;
-	return !owner || device->nd_net.net == owner->__sk_common.skc_net.net ||
-	       (skb->skb_iif && device->ifindex == skb->skb_iif && device->nd_net.net->ns.inum >= NETNS_FIRST);
+	net = device->nd_net.net;
+	return net && net->loopback_dev->nd_net.net == net;
 }
 
 static __always_inline void packet_drop_device(struct packet_drop_event *event, struct sk_buff *skb)
@@ -190,7 +200,7 @@ static __always_inline void packet_drop_device(struct packet_drop_event *event, 
 
 	event->received_on = skb->skb_iif;
 	event->owned = skb->sk;
-	if (!packet_drop_device_is(device, skb))
+	if (!packet_drop_device_is(device))
 		return;
 	event->device_index = device->ifindex;
 	if (event->device_index)
@@ -275,7 +285,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	row.protocol = shape.protocol;
 	if (shape.has_protocol)
 		row.flags = DROP_HAS_PROTOCOL;
-	if (packet_drop_ending(skb, receiver))
+	if (packet_drop_ending(skb, receiver, &shape))
 		row.flags |= DROP_ENDING;
 	if (about & REASON_ASKS_PACKET)
 		row.flags |= packet_drop_segment(&shape) | packet_drop_sum(skb);

@@ -15,7 +15,9 @@ PATH=$PATH:/usr/sbin:/sbin
 # What the firewalls and devices of tests ask for. Nothing loads modules on demand there, and what a kernel has built in
 # or does not have is passed over: tests say what they lack.
 wanted="crc32c_generic crc32c_intel nf_tables nft_counter nft_ct nft_limit nft_numgen nft_quota nft_log nft_reject_ipv4
-	nft_reject_ipv6 nft_reject_inet veth dummy bridge sch_netem sch_ingress tcp_diag udp_diag raw_diag xfrm_user"
+	nft_reject_ipv6 nft_reject_inet veth dummy bridge sch_netem sch_ingress tcp_diag udp_diag raw_diag xfrm_user
+	vxlan ip_gre ipip"
+later="geneve" # a test loads it, which needs no module that those above do not
 tools="nft ip sysctl ss sh sleep mount umount"
 
 work=$(mktemp -d)
@@ -75,17 +77,24 @@ in_order() { # in_order MODULES.DEP
 		}' "$1"
 }
 
+add_module() { # add_module PATH FOLDER: prints what it is called there
+	name=$(basename "$1" .xz)
+	case $1 in
+	*.xz) xz -dc "$1" >"$2/$name" ;;
+	*) cp "$1" "$2/$name" ;;
+	esac
+	echo "$name"
+}
+
 kernel() { # kernel KERNEL PLAN
-	mkdir "$work/root/modules" "$work/root/tests"
+	mkdir -p "$work/root/modules/later" "$work/root/tests"
 	cp "$2" "$work/root/tests/plan"
 	for dep in "$1"/lib/modules/*/modules.dep; do
 		in_order "$dep" | while read -r path; do
-			name=$(basename "$path" .xz)
-			case $path in
-			*.xz) xz -dc "$(dirname "$dep")/$path" >"$work/root/modules/$name" ;;
-			*) cp "$(dirname "$dep")/$path" "$work/root/modules/$name" ;;
-			esac
-			echo "$name" >>"$work/root/modules/order"
+			add_module "$(dirname "$dep")/$path" "$work/root/modules" >>"$work/root/modules/order"
+		done
+		grep -o "^[^:]*/$later\.ko[^:]*" "$dep" | while read -r path; do
+			add_module "$(dirname "$dep")/$path" "$work/root/modules/later" >/dev/null
 		done
 	done
 	[ -s "$work/root/modules/order" ] || {

@@ -99,8 +99,11 @@ struct ns_common {
 	__u32 inum;
 };
 
+struct net_device;
+
 struct net {
 	struct ns_common ns;
+	struct net_device *loopback_dev;
 };
 
 typedef struct {

@@ -67,22 +67,28 @@ func dropping(kind ebpf.ProgramType, verdict int32, attach func(*ebpf.Program, i
 	}
 }
 
-// full leaves a socket of the far end with a buffer that takes no more.
-func full(t *testing.T, p *bpftest.Pair) bool {
+// bound returns a UDP socket of a namespace until the test ends.
+func bound(t *testing.T, ns *bpftest.Namespace, port int) int {
+	t.Helper()
 	var fd int
 	var err error
-	p.Far.Do(func() {
-		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
-			return
-		}
-		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1); err == nil {
-			err = unix.Bind(fd, &unix.SockaddrInet4{Port: 4010})
+	ns.Do(func() {
+		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
+			err = unix.Bind(fd, &unix.SockaddrInet4{Port: port})
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+// full leaves a socket of the far end with a buffer that takes no more.
+func full(t *testing.T, p *bpftest.Pair) bool {
+	if err := unix.SetsockoptInt(bound(t, p.Far, 4010), unix.SOL_SOCKET, unix.SO_RCVBUF, 1); err != nil {
+		t.Fatal(err)
+	}
 	filling := frame(toFar().UDP(4001, 4010, make([]byte, 1000)))
 	for p.Far.Counter(t, "snmp", "Udp", "RcvbufErrors") == 0 {
 		filling(t, p, often)
@@ -125,6 +131,8 @@ func causesOfSockets() []realCause {
 			cause:   sent(near, discard), truth: queueDrops, match: destined(discard), device: wire, direction: out},
 		{name: "lost by netem", reasons: lost, class: loss, prepare: func(t *testing.T, p *bpftest.Pair) bool { return p.Near.LoseAll(t) },
 			cause: sent(near, discard), truth: queueDrops, match: destined(discard), device: wire, direction: out},
+		{name: "backlog full", reasons: []string{"CPU_BACKLOG"}, class: loss, prepare: bursting, cause: overcrowd, truth: softnetDrops,
+			match: destined(netip.AddrPortFrom(bpftest.Far, crowdedPort)), device: wire, direction: in},
 		{name: "XDP", reasons: []string{"XDP", "NOT_SPECIFIED"}, class: loss, prepare: dropping(ebpf.XDP, 1, func(program *ebpf.Program, device int) (link.Link, error) {
 			return link.AttachXDP(link.XDPOptions{Program: program, Interface: device, Flags: link.XDPGenericMode})
 		}), cause: frame(toFar().UDP(4000, 9, nil)), match: received, device: wire, direction: in},

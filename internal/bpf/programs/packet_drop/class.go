@@ -72,10 +72,10 @@ func classify(reason, location string, packet packetMeaning) Class {
 	case packet&packetEnding != 0:
 		// The kernel reads an acknowledgement or a FIN, answers it and frees it.
 		return ClassCleanup
-	case receivesTCP[function] && packet&packetOpens != 0:
+	case receivesTCP[function] && packet&packetOpens != 0 && reason == "":
 		return ClassRefused // nobody waits for it
 	case receivesTCP[function]:
-		return ClassCleanup // it is for a connection that is in TIME_WAIT or gone
+		return ClassCleanup // it is for a connection that is in TIME_WAIT or gone, or asks again for one that is answered
 	}
 	if known, ok := locations[function]; ok {
 		return known.Class

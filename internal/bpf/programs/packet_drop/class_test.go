@@ -85,6 +85,7 @@ func TestThePacketTellsWhatTheKernelDoesNot(t *testing.T) {
 		{"TCP_FLAGS", "tcp_v6_do_rcv+0x3c3", 0, ClassLoss},
 		{"TCP_FLAGS", "tcp_v6_do_rcv+0x3c3", packetBare, ClassCleanup},
 		{"", "tcp_v4_rcv+0x91", packetOpens, ClassRefused},
+		{"NOT_SPECIFIED", "tcp_v4_rcv+0x91", packetOpens, ClassCleanup},
 		{"", "tcp_v4_rcv+0x91", packetBare, ClassCleanup},
 		{"NOT_SPECIFIED", "tcp_v6_rcv+0x91", 0, ClassCleanup},
 		{"NO_SOCKET", "tcp_v6_rcv+0x91", packetBare, ClassRefused},

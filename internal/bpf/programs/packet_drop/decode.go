@@ -46,6 +46,6 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 		BaseEvent:  base,
 		cause:      cause,
 		ReasonCode: wire.Reason,
-		Packet:     packetOf(wire, d.devices.of(wire.Device), cause.reason),
+		Packet:     packetOf(wire, d.devices.of(wire.Device), cause),
 	}, nil
 }

@@ -73,7 +73,7 @@ func explained(reason, location string, packet packetMeaning) Meaning {
 	class := classify(reason, location, packet)
 	switch {
 	case unspecified(reason):
-		meaning := unspecifiedMeaning(functionOf(location), packet)
+		meaning := unspecifiedMeaning(reason, functionOf(location), packet)
 		meaning.Class = class
 		return meaning
 	case cleanupIfBare[reason] != "" && class == ClassCleanup:
@@ -91,14 +91,20 @@ var reasonsByPlace = map[[2]string]Meaning{
 	{"IP_INHDR", "ip_forward"}: {ClassLoss, "its TTL is used up", "a loop of routes: traceroute, ip route get DESTINATION"},
 }
 
-// unspecifiedMeaning is about kernels without a reason.
-func unspecifiedMeaning(function string, packet packetMeaning) Meaning {
+// askedAgain is about kernels that have a reason for what nobody waits for.
+var askedAgain = Meaning{ClassCleanup, "it asks again for a connection, and was answered again: the answer before was lost or is slow",
+	"the way back to the client: drops there, a firewall"}
+
+// unspecifiedMeaning is about kernels without a reason, or with none for this drop.
+func unspecifiedMeaning(reason, function string, packet packetMeaning) Meaning {
 	known, ok := locations[function]
 	switch {
 	case packet&packetBadSum != 0:
 		return badSum
-	case receivesTCP[function] && packet&packetOpens != 0:
+	case receivesTCP[function] && packet&packetOpens != 0 && reason == "":
 		return socketReasons["NO_SOCKET"]
+	case receivesTCP[function] && packet&packetOpens != 0:
+		return askedAgain
 	case !ok:
 		return socketReasons["NOT_SPECIFIED"]
 	}

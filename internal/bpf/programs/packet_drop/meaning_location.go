@@ -36,8 +36,8 @@ var locations = map[string]Meaning{
 	"neigh_destroy":          {ClassCleanup, emptied, ""},
 	"ip6_mc_input":           {ClassCleanup, "nothing here has joined that multicast group", ""},
 	"tcp_rcv_state_process":  {ClassCleanup, "it was read and answered at the beginning or end of a connection", ""},
-	"tcp_v4_rcv":             {ClassCleanup, "it came for a connection that has ended", ""},
-	"tcp_v6_rcv":             {ClassCleanup, "it came for a connection that has ended", ""},
+	"tcp_v4_rcv":             {ClassCleanup, "it came for a connection that has ended, or that its listener had no room for", "nstat -az TcpExtListenOverflows"},
+	"tcp_v6_rcv":             {ClassCleanup, "it came for a connection that has ended, or that its listener had no room for", "nstat -az TcpExtListenOverflows"},
 
 	"__udp4_lib_rcv":           {ClassRefused, "no socket is open there", lookAtListening},
 	"__udp6_lib_rcv":           {ClassRefused, "no socket is open there", lookAtListening},

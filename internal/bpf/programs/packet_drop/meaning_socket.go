@@ -11,7 +11,7 @@ var socketReasons = map[string]Meaning{
 	"SOCKET_FILTER":          {ClassRefused, "a filter that the process has attached to its socket refuses it", "ss -0b; ss -e"},
 	"SOCKET_RCVBUFF":         {ClassLoss, "the receive buffer of the socket is full: its process reads too slowly", "ss -m; nstat -az UdpRcvbufErrors; net.core.rmem_max, SO_RCVBUF"},
 	"SOCKET_BACKLOG":         {ClassLoss, "too much waits for a socket that its process is busy with", "nstat -az TcpExtTCPBacklogDrop; net.core.rmem_max"},
-	"PROTO_MEM":              {ClassLoss, "the sockets of this protocol may take no more memory", "net.ipv4.tcp_mem, net.ipv4.udp_mem; cat /proc/net/sockstat"},
+	"PROTO_MEM":              {ClassLoss, "the receive queue of the socket is full, or the sockets of its protocol may take no more memory", "ss -tm; nstat -az | grep -E 'RcvQDrop|OFODrop|MemErrors'; net.ipv4.tcp_rmem, tcp_mem, udp_mem; cat /proc/net/sockstat"},
 	"SECURITY_HOOK":          {ClassLoss, "a security module (SELinux, AppArmor, Smack) refuses it", "the audit log; ausearch -m avc"},
 	"XFRM_POLICY":            {ClassLoss, "an IPsec policy refuses it", "ip xfrm policy; ip xfrm state; cat /proc/net/xfrm_stat"},
 	"BPF_CGROUP_EGRESS":      {ClassLoss, "a BPF program on a control group refuses what leaves", "bpftool cgroup tree"},

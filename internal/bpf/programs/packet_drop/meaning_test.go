@@ -87,7 +87,7 @@ func TestADropWithoutAReasonIsExplainedByPacketAndPlace(t *testing.T) {
 		what     string
 	}{
 		{"tcp_v4_rcv+0x5", packetOpens, ClassRefused, "no socket is open there"},
-		{"tcp_v4_rcv+0x5", 0, ClassCleanup, "it came for a connection that has ended"},
+		{"tcp_v4_rcv+0x5", 0, ClassCleanup, "it came for a connection that has ended, or that its listener had no room for"},
 		{"tcp_v4_rcv+0x5", packetBadSum, ClassLoss, "its checksum is wrong: it was damaged on its way"},
 		{"__netif_receive_skb_core.constprop.0+0x5", 0, ClassRefused, locations["__netif_receive_skb_core"].What},
 		{"", 0, ClassLoss, "the kernel does not say why"},

@@ -44,8 +44,8 @@ type Packet struct {
 	Direction string
 }
 
-// packetOf decodes a packet. The name of the device that it was at and the reason help to tell which way it went.
-func packetOf(wire *packetDropPacketDropEvent, device, reason string) Packet {
+// packetOf decodes a packet. The name of the device that it was at and the cause help to tell which way it went.
+func packetOf(wire *packetDropPacketDropEvent, device string, cause *cause) Packet {
 	headers := &wire.Packet
 	p := Packet{
 		Length:    wire.Length,
@@ -60,7 +60,7 @@ func packetOf(wire *packetDropPacketDropEvent, device, reason string) Packet {
 		p.Source = endpoint(p.EtherType, headers.Source.Address, headers.Source.Port)
 		p.Destination = endpoint(p.EtherType, headers.Destination.Address, headers.Destination.Port)
 	}
-	p.Interface, p.Direction = way(wire, device, reason)
+	p.Interface, p.Direction = way(wire, device, cause)
 	return p
 }
 
@@ -90,14 +90,17 @@ var (
 	entering = map[string]bool{"CPU_BACKLOG": true, "XDP": true, "TC_INGRESS": true}
 )
 
+// backlog is where packets are dropped that have not come in yet, on kernels that give no reason for it.
+const backlog = "enqueue_to_backlog"
+
 // way returns the device and the direction of a packet. The device that it came in on is known by its number, the one
 // that it is at by its name; they differ on its way out again, where other devices pass it on, and where a socket's
 // queue has used the place of the name.
-func way(wire *packetDropPacketDropEvent, device, reason string) (string, string) {
+func way(wire *packetDropPacketDropEvent, device string, cause *cause) (string, string) {
 	switch {
-	case leaving[reason]:
+	case leaving[cause.reason]:
 		return device, telemetry.Transmit
-	case entering[reason]:
+	case entering[cause.reason], unspecified(cause.reason) && functionOf(cause.location) == backlog:
 		return device, telemetry.Receive
 	case wire.ReceivedOn == 0 && wire.Owned:
 		return device, telemetry.Transmit // a socket sent it, and nothing has received it yet
