@@ -14,19 +14,11 @@
 #include "include/ledger.h"
 #include "include/owner.h"
 #include "include/packet.h"
+#include "include/packet_drop_meaning.h"
 #include "include/ring.h"
 #include "include/run.h"
 #include "include/scope.h"
 #include "include/throttle.h"
-
-enum {
-	DROP_ENDING = 1 << 0, /* the packet was for a connection at its end */
-	DROP_OPENS = 1 << 1,  /* a TCP segment that asks for a connection, where the reason alone does not tell */
-	DROP_BARE = 1 << 2,   /* one that carries nothing but an end, if that: no data, no beginning, no reset, likewise */
-	DROP_BAD_SUM = 1 << 3, /* the kernel has found its checksum wrong, likewise */
-	DROP_MEANING = 15,    /* what the class depends on beside reason and place */
-	DROP_HAS_PROTOCOL = 1 << 4, /* the number of the IP protocol is known */
-};
 
 struct packet_drop_row {
 	char interface[16];
@@ -69,9 +61,6 @@ struct {
 	__type(value, struct packet_drop_event);
 } events SEC(".maps");
 
-/* how many arguments the tracepoint has: (skb, location) before 5.17, + reason, + rx_sk since 6.11 */
-const volatile __u32 tracepoint_args = 2;
-
 /* for whoever asked for it: it multiplies rows */
 const volatile bool rows_by_interface;
 
@@ -110,54 +99,6 @@ static __always_inline bool packet_drop_unrecorded(const struct packet_drop_row 
 }
 
 /*
- * What a TCP segment was for. Kernels without a reason for it throw away the answer to what they have had already (a
- * probe of a keep-alive, a FIN sent again), an attempt to connect and lost data alike.
- */
-static __always_inline __u8 packet_drop_segment(const struct packet_shape *shape)
-{
-	union header tcp;
-	__u32 before;
-	__u8 flags;
-
-	if (shape->protocol != IPPROTO_TCP || !packet_has_transport(shape, TCP_HEADER) ||
-	    !memory_read(tcp.words, 1, shape->transport + 12))
-		return 0;
-	flags = tcp.bytes[1];
-	if (flags & TCP_FLAG_SYN)
-		return flags & TCP_FLAG_ACK ? 0 : DROP_OPENS;
-	before = shape->transport - shape->network + (tcp.bytes[0] >> 4) * 4;
-	return shape->length == before && !(flags & TCP_FLAG_RST) ? DROP_BARE : 0;
-}
-
-/* A TCP segment comes from where a socket is connected to: it is not the one that sent it. */
-static __always_inline bool packet_drop_is_for(const struct packet_shape *shape, struct sock *sk)
-{
-	union header ports;
-
-	return shape->protocol == IPPROTO_TCP && packet_has_transport(shape, sizeof(__u32)) &&
-	       memory_read(ports.words, 1, shape->transport) && ports.halves[0] == sk->__sk_common.skc_dport;
-}
-
-/*
- * At least one end of the connection has said that it sends no more. Kernels that give reasons but no receiver have it in a
- * packet that came in, once its socket was looked up early; behind that they have reasons for what is lost. Before, the
- * sender may still own what has come over a wire.
- */
-static __always_inline bool packet_drop_ending(struct sk_buff *skb, struct sock *receiver, const struct packet_shape *shape)
-{
-	__u32 ends = 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_TIME_WAIT | 1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK |
-		     1 << TCP_CLOSING;
-
-	if (tracepoint_args == 3 && skb->skb_iif) {
-		receiver = skb->sk;
-		ends |= 1 << TCP_CLOSE;
-		if (receiver && !packet_drop_is_for(shape, receiver))
-			return false;
-	}
-	return receiver && ends & 1 << (receiver->__sk_common.skc_state & 31);
-}
-
-/*
  * The namespace of the socket that was to receive or that sent the packet, or of the device that it came in on. A
  * buffer that waits in a UDP socket's queue has neither: what lies in dev then is no device, is read as none, and such
  * a drop is of no known namespace.
@@ -171,12 +112,6 @@ static __always_inline __u32 packet_drop_netns(struct sk_buff *skb, struct sock 
 	if (sender)
 		return netns_of_socket(sender);
 	return skb->dev->nd_net.net->ns.inum;
-}
-
-/* The kernel has computed the checksum of the whole packet, and it was wrong. */
-static __always_inline __u8 packet_drop_sum(struct sk_buff *skb)
-{
-	return BPF_CORE_READ_BITFIELD(skb, csum_complete_sw) && !BPF_CORE_READ_BITFIELD(skb, csum_valid) ? DROP_BAD_SUM : 0;
 }
 
 /*
