@@ -62,8 +62,10 @@ static __always_inline void connection_unlisten(struct sock *sk)
 {
 	struct socket_owner *known = owner_kept(sk);
 
-	if (known)
+	if (known) {
+		connection_refused_last(sk, known);
 		known->life = life_of(life_cookie(known->life), PHASE_ENDED);
+	}
 	listener_ends(sk);
 }
 

@@ -40,7 +40,7 @@ struct packet_drop_event {
 	__u32 device_index;
 	__u32 received_on; /* index of the device that it came in on; 0: on none yet */
 	__u8 flags;
-	bool owned; /* a socket owned it */
+	bool owned; /* a socket owned it, and it had not left the socket's network namespace */
 	__u8 _pad[6];
 };
 
@@ -137,6 +137,8 @@ static __always_inline void packet_drop_device(struct packet_drop_event *event, 
 	event->owned = skb->sk;
 	if (!packet_drop_device_is(device))
 		return;
+	if (skb->sk && skb->sk->__sk_common.skc_net.net != device->nd_net.net)
+		event->owned = false;
 	event->device_index = device->ifindex;
 	if (event->device_index)
 		__builtin_memcpy(event->device, device->name, sizeof(event->device));

@@ -119,10 +119,13 @@ static __always_inline void older_told(struct socket_owner *new, __u64 address)
 static __always_inline void older_keep(__u64 address, struct socket_owner *new)
 {
 	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
+	long err;
 
 	if (!known) {
 		older_told(new, address);
-		bpf_map_update_elem(&owners, &address, new, BPF_NOEXIST);
+		err = bpf_map_update_elem(&owners, &address, new, BPF_NOEXIST);
+		if (err && err != -EEXIST)
+			owner_unkept();
 	} else if (known->attribution == ATTRIBUTION_HOLDER)
 		owner_share(&known->owner, &new->owner);
 }

@@ -154,20 +154,37 @@ static __always_inline __u32 open_drops(__u64 address)
  * Counts what a listener has refused since it was last told: the kernel does not say so at the time, it drops a SYN that
  * finds a queue full as if it had used it. What nobody wants is behind it all the same, for when somebody does.
  */
-static __always_inline void connection_open_refused(struct socket_owner *known, struct connection_row *row, __u64 address,
+static __always_inline void connection_open_refused(struct socket_owner *known, struct connection_row *row, __u32 now,
 						    bool left_out)
 {
-	__u32 now = open_drops(address), refused = now - known->refused;
+	__u32 before = *(volatile __u32 *)&known->refused, refused = now - before;
 
-	if (!refused)
+	/* the listener's end may be told beside this */
+	if (!refused || __sync_val_compare_and_swap(&known->refused, before, now) != before)
 		return;
-	known->refused = now;
 	if (left_out) {
 		ledger_count_more(filtered, refused);
 		return;
 	}
 	ledger_add(row, ((struct tally){ .count = refused }), connection_kind(row));
 	ledger_count_more(counted, refused);
+}
+
+/* Counts what a listener has refused since the walk met it: it ends. */
+static __noinline int connection_refused_last(struct sock *sk, struct socket_owner *known)
+{
+	struct connection_row row = { .role = ROLE_SERVER, .protocol = IPPROTO_TCP };
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct endpoint local, peer;
+
+	if (!open_are_told || !bpf_core_field_exists(sk->sk_drops) || !tcp || known->own)
+		return 0;
+	endpoints_of(sk, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), &local, &peer);
+	row_owner_set(&row.who, &known->owner);
+	connection_open_refused(known, &row, sk->sk_drops.counter,
+				!in_scope(netns_of_socket(sk)) ||
+					(filters && filter_leaves_out(&known->owner, &local, &peer, FILTER_LOCAL_PORT)));
+	return 0;
 }
 
 SEC("iter/bpf_map_elem")
@@ -203,7 +220,7 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	row.role = known->role;
 	row.protocol = IPPROTO_TCP;
 	if (open.state == TCP_LISTEN) {
-		connection_open_refused(known, &row, address, left_out);
+		connection_open_refused(known, &row, open_drops(address), left_out);
 		return 0;
 	}
 	opened = row;

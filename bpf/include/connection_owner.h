@@ -47,6 +47,12 @@ static __noinline int owner_await_deletion(__u64 address)
 	return 0;
 }
 
+static __always_inline void owner_unkept(void)
+{
+	owners_overflowed = 1;
+	ledger_count(unowned);
+}
+
 /* A bucket of the map may be busy below this run; then it is not when it is tried again. */
 static __always_inline void owner_insert(__u64 address, const struct socket_owner *new)
 {
@@ -54,10 +60,8 @@ static __always_inline void owner_insert(__u64 address, const struct socket_owne
 
 	if (unlikely(err && err != -E2BIG))
 		err = bpf_map_update_elem(&owners, &address, new, BPF_ANY);
-	if (unlikely(err)) {
-		owners_overflowed = 1;
-		ledger_count(unowned);
-	}
+	if (unlikely(err))
+		owner_unkept();
 }
 
 /* Keeps what is known of a socket that begins, or of which nothing was known: what was kept of its address is of another. */

@@ -39,6 +39,7 @@ enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	E2BIG = 7,
+	EEXIST = 17,
 	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_RB_NO_WAKEUP = 1 << 0,
 	BPF_RB_FORCE_WAKEUP = 1 << 1,

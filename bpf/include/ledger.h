@@ -2,8 +2,8 @@
 /*
  * ledger.h - how many there were, and what became of each
  *
- * A program that has an event adds it to the row of its kind (ledger_tally), or counts it as filtered if nobody wants
- * it. Then it says what becomes of the event's record: counted (nobody wants one), throttled, recorded or lost.
+ * A program that has an event adds it to the row of its kind (ledger_tally, or with what it measures: distribution.h), or
+ * counts it as filtered if nobody wants it. Then it says what becomes of the event's record: counted (nobody wants one), throttled, recorded or lost.
  *
  *     tallied = recorded + throttled + counted + lost		seen = tallied + filtered + missed
  *
@@ -37,7 +37,7 @@ struct outcomes {
 	__u64 unattributed; /* counted in its row, but for no process: there was no room for one more */
 	__u64 overflowed;   /* counted for nobody in particular: there was no room for one more row */
 	__u64 spilled;	    /* measured for nobody in particular, likewise */
-	__u64 unowned;	    /* sockets whose owner is not known: there was no room to keep one more */
+	__u64 unowned;	    /* no event: how often there was no room to keep the owner of one more socket */
 };
 
 struct {

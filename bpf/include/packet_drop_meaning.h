@@ -40,13 +40,26 @@ static __always_inline __u8 packet_drop_segment(const struct packet_shape *shape
 	return shape->length == before && !(flags & TCP_FLAG_RST) ? DROP_BARE : 0;
 }
 
+/* The source of a packet is the address that a socket is connected to. */
+static __always_inline bool packet_drop_is_from(const struct packet_shape *shape, struct sock *peer_of)
+{
+	const __u32 *peer = peer_of->__sk_common.skc_v6_daddr.in6_u.u6_addr32;
+	union header source;
+
+	if (shape->ethertype == ETHERTYPE_IPV4)
+		return memory_read(source.words, 1, shape->network + 12) && source.words[0] == peer_of->__sk_common.skc_daddr;
+	return memory_read(source.words, 4, shape->network + 8) && source.words[0] == peer[0] && source.words[1] == peer[1] &&
+	       source.words[2] == peer[2] && source.words[3] == peer[3];
+}
+
 /* A TCP segment comes from where a socket is connected to: it is not the one that sent it. */
 static __always_inline bool packet_drop_is_for(const struct packet_shape *shape, struct sock *sk)
 {
 	union header ports;
 
 	return shape->protocol == IPPROTO_TCP && packet_has_transport(shape, sizeof(__u32)) &&
-	       memory_read(ports.words, 1, shape->transport) && ports.halves[0] == sk->__sk_common.skc_dport;
+	       memory_read(ports.words, 1, shape->transport) && ports.halves[0] == sk->__sk_common.skc_dport &&
+	       packet_drop_is_from(shape, sk);
 }
 
 /*

@@ -30,7 +30,7 @@ func (p *Program) drainAll(o *object, stop <-chan struct{}) {
 	for failures := 0; ; {
 		select {
 		case <-ticker.C:
-			if err := p.drain(o, o.iterators.turn, pending); err == nil {
+			if err := p.drain(o, func() error { return o.iterators.turn(p.session.interval()) }, pending); err == nil {
 				failures = 0
 			} else if failures++; failures == drainTries {
 				p.senderEnded(fmt.Errorf("drain the ledger, %d times in a row: %w", failures, err))
@@ -63,7 +63,11 @@ func (p *Program) drain(o *object, walk func() error, pending *pendingTallies) e
 	if err := walk(); err != nil {
 		p.log().Warn("cannot walk what is open; it is told when it ends", "error", err)
 	}
+	before := o.ledger.last.Unowned
 	err := o.ledger.drain(pending)
+	if o.ledger.last.Unowned > before {
+		o.iterators.hurry()
+	}
 	if err != nil {
 		p.log().Warn("cannot drain the ledger; what it holds goes with the next drain", "error", err)
 	}

@@ -25,16 +25,17 @@ type iterators struct {
 	due              time.Time    // the next walk
 }
 
-// A walk meets every bucket of the map of owners and every socket in them. It is given walkShare of one CPU's time: some 4 ms
-// are due every second turn, the 10 ms of 10,000 sockets every four seconds, and no walk later than walkRest.
+// A walk meets every bucket of the map of owners and every socket in them: 4 ms where there is hardly one, 10 ms with 10,000
+// that have carried something. It takes walkShare of one CPU's time, and more only where walks would be further apart than
+// walkRest.
 const (
 	walkShare = 1. / 400
 	walkRest  = 5 * time.Second
 )
 
-// rest is how long nothing is walked after a walk that took so long.
-func rest(took time.Duration) time.Duration {
-	return min(time.Duration(float64(took)/walkShare)-took, walkRest)
+// apart is how far the beginnings of two walks are to be apart of which the first took so long.
+func apart(took time.Duration) time.Duration {
+	return min(time.Duration(float64(took)/walkShare), walkRest)
 }
 
 func newIterators(spec *ebpf.CollectionSpec, collection *ebpf.Collection) iterators {
@@ -72,13 +73,16 @@ func (i *iterators) start() error {
 	return nil
 }
 
-// turn walks what changes without an event, if that is due.
-func (i *iterators) turn() error {
-	if time.Now().Before(i.due) {
+// turn walks what changes without an event, if that is due now rather than at the next turn.
+func (i *iterators) turn(interval time.Duration) error {
+	if time.Until(i.due) > interval/2 {
 		return nil
 	}
 	return i.walk()
 }
+
+// hurry makes the next turn walk: there is no room, and some of it may be taken by what a walk gives back.
+func (i *iterators) hurry() { i.due = time.Time{} }
 
 // walk walks in any case.
 func (i *iterators) walk() error {
@@ -87,8 +91,7 @@ func (i *iterators) walk() error {
 	for _, attached := range i.links {
 		errs = append(errs, walk(attached))
 	}
-	ended := time.Now()
-	i.due = ended.Add(rest(ended.Sub(began)))
+	i.due = began.Add(apart(time.Since(began)))
 	return errors.Join(errs...)
 }
 

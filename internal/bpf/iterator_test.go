@@ -6,25 +6,34 @@ import (
 )
 
 func TestAWalkTakesItsShareOfOneCPU(t *testing.T) {
-	for _, c := range []struct{ took, rest time.Duration }{
+	for _, c := range []struct{ took, apart time.Duration }{
 		{0, 0},
-		{time.Millisecond, 399 * time.Millisecond},
-		{10 * time.Millisecond, 3990 * time.Millisecond},
-		{time.Second, walkRest},
+		{time.Millisecond, 400 * time.Millisecond},
+		{10 * time.Millisecond, 4 * time.Second},
 	} {
-		if rest := rest(c.took); rest != c.rest {
-			t.Errorf("after %s it rests %s, want %s", c.took, rest, c.rest)
+		if apart := apart(c.took); apart != c.apart {
+			t.Errorf("after %s the next begins %s later, want %s", c.took, apart, c.apart)
 		}
+	}
+	if apart := apart(time.Second); apart != walkRest {
+		t.Errorf("a walk that took a second is followed %s later, want %s", apart, walkRest)
 	}
 }
 
-func TestWhatIsNotDueIsNotWalked(t *testing.T) {
-	i := &iterators{due: time.Now().Add(time.Hour)}
-	due := i.due
-	if err := i.turn(); err != nil || i.due != due {
-		t.Errorf("it was walked: %v", err)
-	}
-	if err := i.walk(); err != nil || !i.due.Before(due) {
-		t.Errorf("it was not walked although nobody asked whether it is due: %v", err)
+func TestAWalkIsMadeAtTheTurnNearestToIt(t *testing.T) {
+	const interval = time.Minute
+	for _, c := range []struct {
+		due   time.Duration // from now
+		walks bool
+	}{{-time.Hour, true}, {interval / 3, true}, {interval * 2 / 3, false}, {5 * interval, false}} {
+		i := &iterators{due: time.Now().Add(c.due)}
+		before := i.due
+		if err := i.turn(interval); err != nil || (i.due != before) != c.walks {
+			t.Errorf("due in %s: it was walked: %t, %v, want %t", c.due, i.due != before, err, c.walks)
+		}
+		i.hurry()
+		if err := i.turn(interval); err != nil || i.due.IsZero() {
+			t.Errorf("it was not walked although there was no room: %v", err)
+		}
 	}
 }

@@ -67,7 +67,8 @@ type Stats struct {
 	Overflowed uint64
 	// Spilled are durations that were measured with little more than their kind, likewise.
 	Spilled uint64
-	// Unowned are sockets whose events have no owner: there was no room to keep one more.
+	// Unowned is how often there was no room to keep the owner of one more socket, watched or not; one may ask twice. The
+	// events of such a socket are nobody's.
 	Unowned uint64
 	// LedgerRows is the number of rows that the last drain brought.
 	LedgerRows uint64

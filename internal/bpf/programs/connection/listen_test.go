@@ -109,6 +109,24 @@ func TestWhatAListenerRefusesIsCounted(t *testing.T) {
 	}
 }
 
+// A listener that ends is told what it refused since the walk last met it, however short ago that was.
+func TestWhatAListenerRefusedBeforeItEndedIsCounted(t *testing.T) {
+	bpftest.RequireFeature(t, kernel.OpenConnections)
+	ns := bpftest.NewNamespace(t)
+	session := bpf.NewSession(nil)
+	session.DrainEvery = time.Hour // nothing walks before the end
+	t.Cleanup(func() { session.Close() })
+	recorder := bpftest.Start(t, connection.NewProgram(bpf.NewInMemoryStorage(), bpf.WithSession(session)))
+	busy := ns.StartHelper(t, "kt-busy-ends", "busy")
+	knock(t, ns, busy.Line(t), 10)
+	want := ns.Counter(t, "netstat", "TcpExt", "ListenDrops")
+	busy.End(t)
+	recorder.Stop(t)
+	if n := refusals(recorder)["kt-busy-ends"]; n != want || want == 0 {
+		t.Errorf("%d refusals, want %d", n, want)
+	}
+}
+
 // What a listener refused while nobody wanted to hear of it is counted as filtered, and not again once somebody does.
 func TestWhatAListenerRefusedUnwantedIsNotCountedLater(t *testing.T) {
 	bpftest.RequireFeature(t, kernel.OpenConnections)

@@ -47,16 +47,22 @@ func TestSocketsWithoutRoomAreCountedForNobody(t *testing.T) {
 	ns.StartHelper(t, "kt-late", "burst", listening, strconv.Itoa(calls), "fin").Line(t)
 	c.settle()
 	stats := c.stop(t)
-	if full == 0 || stats.Unowned < full+calls {
-		t.Errorf("%d sockets had no owner before the calls and %d after them, want %d more at least", full, stats.Unowned, calls)
+	if full == 0 || stats.Unowned < full+2*calls { // each end
+		t.Errorf("%d sockets had no owner before the calls and %d after them, want %d more at least", full, stats.Unowned, 2*calls)
 	}
-	for what, want := range map[string]uint64{
-		" client opened": calls, " server opened": calls, "  closed": 2 * calls, // which end it was went with the owner
-		"kt-late client opened": 0, "kt-sink server opened": 0,
+	n := c.counts
+	// Which end an unknown one was that has ended went with its owner; and what the kernel skips of it is not made up for.
+	for what, sums := range map[string][2]uint64{
+		"client opened": {n["kt-late client opened"] + n[" client opened"], calls},
+		"server opened": {n["kt-sink server opened"] + n[" server opened"], calls},
+		"closed":        {n["kt-late client closed"] + n["kt-sink server closed"] + n["  closed"], 2 * calls},
 	} {
-		if n := c.counts[what]; n != want {
-			t.Errorf("%q: %d, want %d", what, n, want)
+		if got, want := sums[0], sums[1]; got > want || got+stats.Missed < want {
+			t.Errorf("%s: %d, want %d of which %d may be missed", what, got, want, stats.Missed)
 		}
+	}
+	if n[" client opened"] == 0 || n[" server opened"] == 0 || n["  closed"] == 0 { // others may have made a little room
+		t.Errorf("nothing is nobody's: %v", n)
 	}
 	t.Logf("%d sockets without an owner; %v", stats.Unowned, c.counts)
 }

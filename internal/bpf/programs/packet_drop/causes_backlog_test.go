@@ -55,10 +55,11 @@ func overcrowd(t *testing.T, p *bpftest.Pair, n int) {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(backlogLimit)
-	if err == nil {
-		err = os.WriteFile(backlogLimit, []byte(strconv.Itoa(crowd-1)), 0)
-	}
 	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.WriteFile(backlogLimit, before, 0) }) // if what follows ends early
+	if err := os.WriteFile(backlogLimit, []byte(strconv.Itoa(crowd-1)), 0); err != nil {
 		t.Fatal(err)
 	}
 	to := &unix.SockaddrInet4{Port: crowdedPort, Addr: bpftest.Far.As4()}

@@ -75,7 +75,9 @@ func classify(reason, location string, packet packetMeaning) Class {
 	case receivesTCP[function] && packet&packetOpens != 0 && reason == "":
 		return ClassRefused // nobody waits for it
 	case receivesTCP[function]:
-		return ClassCleanup // it is for a connection that is in TIME_WAIT or gone, or asks again for one that is answered
+		// It is for a connection that is in TIME_WAIT or gone, or asks again for one that is answered. One that a full
+		// listener had no room for looks the same.
+		return ClassCleanup
 	}
 	if known, ok := locations[function]; ok {
 		return known.Class

@@ -92,7 +92,7 @@ var reasonsByPlace = map[[2]string]Meaning{
 }
 
 // askedAgain is about kernels that have a reason for what nobody waits for.
-var askedAgain = Meaning{ClassCleanup, "it asks again for a connection, and was answered again: the answer before was lost or is slow",
+var askedAgain = Meaning{ClassCleanup, "it asks again for a connection, because the answer before was lost or is slow, or too soon for another on the same ports",
 	"the way back to the client: drops there, a firewall"}
 
 // unspecifiedMeaning is about kernels without a reason, or with none for this drop.

@@ -33,7 +33,7 @@ func FuzzHeaders(f *testing.F) {
 		}
 		frame := bpftest.Ethernet(uint16(behindAddresses[0])<<8|uint16(behindAddresses[1]), behindAddresses[2:])
 		pair.Send(t, frame)
-		got := nextOnWire(t, program).Packet
+		got := nextFrom(t, program, pair.Near).Packet
 		got.Length, got.Interface, got.Direction = 0, "", ""
 		if want := parse(frame); got != want {
 			t.Errorf("% x:\n%+v, want\n%+v", frame, got, want)
@@ -79,13 +79,14 @@ func startDrops(f *testing.F) bpf.BPFProgram {
 	return program
 }
 
-func nextOnWire(t *testing.T, program bpf.BPFProgram) *packet_drop.Event {
+// nextFrom is the next drop of what a namespace sent over the wire: other wires have the same name.
+func nextFrom(t *testing.T, program bpf.BPFProgram, sender *bpftest.Namespace) *packet_drop.Event {
 	t.Helper()
 	patience := time.After(10 * time.Second)
 	for {
 		select {
 		case event := <-program.GetEventChannel():
-			if e, ok := event.(*packet_drop.Event); ok && e.Interface == wire {
+			if e, ok := event.(*packet_drop.Event); ok && e.Interface == wire && e.NetNS == sender.Inode {
 				return e
 			}
 		case <-patience:
