@@ -132,12 +132,13 @@ static __always_inline bool packet_drop_device_is(struct net_device *device)
 static __always_inline void packet_drop_device(struct packet_drop_event *event, struct sk_buff *skb)
 {
 	struct net_device *device = skb->dev;
+	struct sock *sender = skb->sk;
 
 	event->received_on = skb->skb_iif;
-	event->owned = skb->sk;
+	event->owned = sender;
 	if (!packet_drop_device_is(device))
 		return;
-	if (skb->sk && skb->sk->__sk_common.skc_net.net != device->nd_net.net)
+	if (sender && sender->__sk_common.skc_net.net != device->nd_net.net)
 		event->owned = false;
 	event->device_index = device->ifindex;
 	if (event->device_index)
