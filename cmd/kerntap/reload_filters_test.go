@@ -8,7 +8,12 @@ import (
 )
 
 // While connections come and go the filters change fifty times between leaving them out and not. Whatever was told to open is
-// told to end, and nothing else is: none is open at the end.
+// told to end, and nothing else is: none is open at the end. What is not told is left out.
+//
+// An event that is neither is a run of the program that the kernel has skipped. Where another task may interrupt the program
+// (Linux 7.2), all of a connection is, if it comes and goes before that task lets the program go on. It need not be one of
+// those that were to be left out: how many there may be goes by how many there are of all. A Linux 6.18 runs no program while
+// a thread of process 1 is the current task, and does not say so: one in a hundred.
 func TestFiltersChangeWhileConnectionsComeAndGo(t *testing.T) {
 	const n, reloads = 20_000, 50
 	ns := bpftest.NewNamespace(t)
@@ -23,6 +28,9 @@ func TestFiltersChangeWhileConnectionsComeAndGo(t *testing.T) {
 		}
 		return sum
 	}
+	outcome := func(name string) float64 {
+		return scraped(t, r.api, "kerntap_program_events_total{", `kerntap_outcome="`+name+`"`, `"connection"`)
+	}
 	caller := ns.StartHelper(t, "kt-refilter", "dialMany", server, strconv.Itoa(n))
 	until(t, "it dials", func() bool { return of("kerntap_tcp_connections_total", "kt-refilter") > 0 })
 	for i := range reloads {
@@ -35,13 +43,14 @@ func TestFiltersChangeWhileConnectionsComeAndGo(t *testing.T) {
 		return of(made, "kt-refilter-srv") == n && of(open, "kt-refilter-srv") == 0
 	})
 	until(t, "none is open", func() bool { return of(open, "kt-refilter") == 0 })
-	// One in a hundred may have gone unseen: a Linux 6.18 runs no program while a thread of process 1 is the current task.
 	opened := of(made, "kt-refilter")
 	if opened == 0 || opened == n {
 		t.Errorf("%g connections of %d are told: the filters changed nothing", opened, n)
 	}
-	if left := scraped(t, r.api, "kerntap_program_events_total{", `kerntap_outcome="filtered"`, `"connection"`); left < 2*(n-opened)*99/100 {
-		t.Errorf("%g events are filtered, want %g", left, 2*(n-opened))
+	nobodys := scraped(t, r.api, made+`{kerntap_tcp_role="client"`) // whose beginning alone was skipped
+	want, left := 2*(n-opened-nobodys), outcome("filtered")
+	if short := want - left; short > max(want/100, min(outcome("missed"), n/50)) {
+		t.Errorf("%g events are filtered, want %g; %g runs are missed, %g connections are nobody's", left, want, outcome("missed"), nobodys)
 	}
 	r.stop()
 }
