@@ -211,8 +211,11 @@ static __always_inline bool filter_leaves_out(const struct owner *owner, const s
 					      const struct endpoint *peer, __u32 about)
 {
 	const __u64 *command = owner ? (const __u64 *)owner->command : 0;
+	__u32 set = filters;
 
-	about |= filters == 2 ? FILTER_SECOND_SET : 0;
+	if (!set) /* since it was asked whether there are any */
+		return false;
+	about |= set == 2 ? FILTER_SECOND_SET : 0;
 	return !filter_keeps_command(command ? command[0] : 0, command ? command[1] : 0, about) ||
 	       !filter_keeps_ports(local->port, peer->port, about) ||
 	       !filter_keeps_loopback(filter_word(local, 0), filter_word(local, 2), filter_word(peer, 0),
