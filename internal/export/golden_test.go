@@ -73,7 +73,8 @@ func somePrograms() []bpf.Status {
 	return []bpf.Status{
 		{Name: "connection", State: bpf.Running, Stats: bpf.Stats{
 			Seen: 21, Tallied: 18, Recorded: 5, Throttled: 7, Counted: 4, Filtered: 1, Lost: 2, Missed: 2,
-			Undecodable: 1, Dropped: 1, Delivered: 3, LedgerRows: 6}},
+			Undecodable: 1, Dropped: 1, Delivered: 3, LedgerRows: 6,
+			Overflowed: 5, Spilled: 4, Unattributed: 3, Unowned: 2}},
 		{Name: "packet_drop", State: bpf.Failed},
 	}
 }

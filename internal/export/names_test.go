@@ -53,7 +53,7 @@ func TestOurNamesStandUnderOurOwn(t *testing.T) {
 		telemetry.Command, telemetry.TCPRole, telemetry.Errno, telemetry.Duration, telemetry.DropReason,
 		telemetry.DropClass, telemetry.DropLocation, telemetry.PacketSize, telemetry.EtherType,
 		telemetry.Attribution, telemetry.ProgramName, telemetry.Outcome, telemetry.Destination, telemetry.MetricName,
-		telemetry.Reduction, telemetry.ProgramReductions.Name,
+		telemetry.Reduction, telemetry.ProgramReductions.Name, telemetry.Shortage, telemetry.ProgramShortages.Name,
 		telemetry.EventTCPOpened, telemetry.EventTCPFailed, telemetry.EventTCPClosed, telemetry.EventPacketDropped,
 		telemetry.TCPConnections.Name, telemetry.TCPConnectDuration.Name, telemetry.TCPConnectionDuration.Name,
 		telemetry.PacketDrops.Name, telemetry.ProgramEvents.Name, telemetry.ProgramRecords.Name,

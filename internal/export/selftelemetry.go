@@ -47,6 +47,15 @@ func observeProgram(tell teller, status *bpf.Status) {
 	}
 	tell(&telemetry.ProgramUp, up, name)
 	tell(&telemetry.ProgramLedgerRows, status.Stats.LedgerRows, name)
+	for _, shortage := range []struct {
+		of string
+		n  uint64
+	}{
+		{"row", status.Stats.Overflowed}, {"distribution", status.Stats.Spilled}, {"process", status.Stats.Unattributed},
+		{"owner", status.Stats.Unowned},
+	} {
+		tell(&telemetry.ProgramShortages, shortage.n, name, telemetry.Label{Key: telemetry.Shortage, Value: shortage.of})
+	}
 	for _, reduction := range status.Reductions {
 		tell(&telemetry.ProgramReductions, 1, name, telemetry.Label{Key: telemetry.Reduction, Value: reduction.Name})
 	}

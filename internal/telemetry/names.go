@@ -42,6 +42,7 @@ const (
 	Destination  = "kerntap.destination"
 	MetricName   = "kerntap.metric.name"
 	Reduction    = "kerntap.reduction"
+	Shortage     = "kerntap.shortage"
 
 	TCPSent             = "kerntap.tcp.sent"
 	TCPReceived         = "kerntap.tcp.received"
@@ -151,6 +152,8 @@ var (
 		"Log records that wait in a destination's queue or are on their way to it.", Gauge}
 	ProgramLedgerRows = Metric{"kerntap.program.ledger.rows", "{row}",
 		"Rows that a program's ledger held when it was last drained.", Gauge}
+	ProgramShortages = Metric{"kerntap.program.shortages", "{shortage}",
+		"How often a program found no room for one more row, distribution, process or owner of a socket.", Counter}
 	ProgramUp = Metric{"kerntap.program.up", "{program}",
 		"1 while a program reads events, 0 when it does not.", Gauge}
 	ProgramReductions = Metric{"kerntap.program.reductions", "{reduction}",
