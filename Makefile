@@ -63,7 +63,7 @@ test-compose: ## bring examples/docker-compose up with a real engine and look fo
 	@scripts/test-compose.sh
 
 .PHONY: pictures
-pictures: ## render docs/pictures anew, with a real browser, from that shop's problems and a real Prometheus (eight minutes)
+pictures: ## render docs/pictures anew, with a real browser, from that shop's problems and a real Prometheus (seven minutes)
 	@scripts/pictures.sh
 
 .PHONY: release

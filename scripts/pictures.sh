@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes docs/pictures: the shop of examples/docker-compose runs through all its problems, a minute each, and a browser
 # renders what a real Prometheus then shows for panels of examples/grafana, and what kerntap top shows in a terminal.
-# SHOP_PERIOD=10s is for trying this script out. Leaves nothing but the pictures.
+# SHOP_PERIOD=30s makes it shorter. Leaves nothing but the pictures.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -57,11 +57,12 @@ render top 860 190 "$work/top.html"
 	cat <<-END
 		# Pictures of a real run
 
-		Written by \`make pictures\`: the shop of [\`examples/docker-compose/\`](../../examples/docker-compose/) with its real problems,
-		watched by the kerntap of the host at the shop's ports (\`KERNTAP_FILTER_PORTS=8080,5432\`), a collector, and a Prometheus. The graphs
-		are cut out of Prometheus's own page in Chromium, and **not Grafana's**; title and question above them are those of a panel in
-		[\`examples/grafana/\`](../../examples/grafana/), of all commands and with a \`\$__rate_interval\` of 20 s. 5m is five minutes past
-		the hour. The terminal is what \`kerntap top\` wrote into tmux, made HTML by aha and rendered by the same browser.
+		Written by \`make pictures\`: the shop of [\`examples/docker-compose/\`](../../examples/docker-compose/) with another real problem
+		every ${SHOP_PERIOD%s} seconds, watched by the kerntap of the host at the shop's ports (\`KERNTAP_FILTER_PORTS=8080,5432\`), a
+		collector and a Prometheus. The graphs are cut out of Prometheus's own page in Chromium, and **not Grafana's**; title and
+		question above them are those of a panel in [\`examples/grafana/\`](../../examples/grafana/), of all commands and with a
+		\`\$__rate_interval\` of 20 s; the numbers below are minutes past the hour. The terminal is what \`kerntap top\` wrote into tmux, made HTML by
+		aha and rendered by the same browser.
 
 		This run: Linux $(uname -r | cut -d- -f1), $(prometheus --version 2>&1 | head -n 1 | cut -d ' ' -f 1-3 | tr -d ,), $(chromium --version 2>/dev/null | cut -d ' ' -f 1-2), $(date -u +%F).
 
@@ -91,7 +92,6 @@ panel() { # panel NAME DASHBOARD TITLE: the graph and its legend out of Promethe
 }
 panel failures overview "Failed connections by command"
 panel losses overview "Lost packets by reason"
-panel retransmits overview "Retransmitted segments by command"
 panel listen-queues overview "Full listen queues"
 printf '\n## kerntap top\n\n![kerntap top](top.png)\n' >>"$work/README.md"
 cp "$work/README.md" $pictures/README.md
