@@ -62,6 +62,10 @@ test-kernels: deps ## run the kernel's tests on other kernels, emulated: KERNELS
 test-compose: ## bring examples/docker-compose up with a real engine and look for what it must find
 	@scripts/test-compose.sh
 
+.PHONY: pictures
+pictures: ## render docs/pictures anew, with a real browser, from that shop's problems and a real Prometheus (seven minutes)
+	@scripts/pictures.sh
+
 .PHONY: release
 release: ## build what is released into dist/: tar, deb, rpm, image and SBOM for amd64 and arm64, and their checksums
 	@VERSION="$(VERSION)" scripts/release.sh

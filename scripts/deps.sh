@@ -3,7 +3,7 @@
 # missing. On other systems it names what is missing and fails.
 # With the word "engine" also a container engine and compose, for scripts/test-compose.sh alone; with the word "kernels"
 # also what boots other kernels, for scripts/test-kernels.sh alone; with "packages" what looks into packages, for
-# scripts/test-release.sh alone.
+# scripts/test-release.sh alone; with "pictures" what renders them, for scripts/pictures.sh alone.
 set -eu
 
 missing=""
@@ -36,6 +36,13 @@ if [ "${1:-}" = packages ]; then # what scripts/test-release.sh needs, and nothi
 	need rpm rpm
 	need setpriv util-linux
 	need jq jq
+fi
+if [ "${1:-}" = pictures ]; then # what scripts/pictures.sh needs, and nothing else does
+	need chromium chromium
+	need aha aha
+	need tmux tmux
+	need jq jq
+	need nsenter util-linux
 fi
 [ -n "$missing" ] || exit 0
 
