@@ -3,7 +3,8 @@
  * ledger.h - how many there were, and what became of each
  *
  * A program that has an event adds it to the row of its kind (ledger_tally, or with what it measures: distribution.h), or
- * counts it as filtered if nobody wants it. Then it says what becomes of the event's record: counted (nobody wants one), throttled, recorded or lost.
+ * counts it as filtered if nobody wants it. Then it says what becomes of the event's record: counted (nobody wants one),
+ * throttled, recorded or lost.
  *
  *     tallied = recorded + throttled + counted + lost		seen = tallied + filtered + missed
  *

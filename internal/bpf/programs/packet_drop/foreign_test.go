@@ -10,9 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
-	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
 	"github.com/kerntap/kerntap/internal/bpf/programs/packet_drop"
 )
 
@@ -42,11 +40,7 @@ func TestABystanderIsNeverNamed(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	ns.Firewall(t, firewall)
 	ns.Steer(t, "1") // what arrives is handled on the first CPU
-	session := bpf.NewSession(nil)
-	t.Cleanup(func() { session.Close() })
-	storage := bpf.NewInMemoryStorage()
-	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
-	recorder := bpftest.Start(t, packet_drop.NewProgram(storage, bpf.WithSession(session)))
+	recorder := startBesideConnections(t)
 	bystander := ns.StartHelper(t, "kt-bystander", "spin", "0")
 	const n = 500
 	datagrams(t, ns, "127.0.0.1:40009", n, []byte("whose?")) // dropped in softirq

@@ -40,6 +40,16 @@ func talk(_ []string, stdin io.Reader, stdout io.Writer) error {
 	return lines.Err()
 }
 
+// startBesideConnections starts the program beside the one that knows whose sockets are.
+func startBesideConnections(t *testing.T) *bpftest.Recorder {
+	t.Helper()
+	session := bpf.NewSession(nil)
+	t.Cleanup(func() { session.Close() })
+	storage := bpf.NewInMemoryStorage()
+	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
+	return bpftest.Start(t, packet_drop.NewProgram(storage, bpf.WithSession(session)))
+}
+
 func start(t *testing.T) *bpftest.Recorder {
 	return bpftest.Start(t, packet_drop.NewProgram(bpf.NewInMemoryStorage()))
 }
@@ -135,11 +145,7 @@ func TestNoSocketIsRefused(t *testing.T) {
 func TestDropOfASocketHasItsOwner(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	ns.Firewall(t, firewall)
-	session := bpf.NewSession(nil)
-	t.Cleanup(func() { session.Close() })
-	storage := bpf.NewInMemoryStorage()
-	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
-	recorder := bpftest.Start(t, packet_drop.NewProgram(storage, bpf.WithSession(session)))
+	recorder := startBesideConnections(t)
 	caller := ns.StartHelper(t, "kt-caller", "talk")
 	caller.Send(t, "127.0.0.1:40011")
 	e := bpftest.Await(t, recorder, "dropped SYN", to(netip.MustParseAddrPort("127.0.0.1:40011")))

@@ -8,9 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
-	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
 	"github.com/kerntap/kerntap/internal/bpf/programs/packet_drop"
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
@@ -42,11 +40,7 @@ func TestListenOverflowsAreThoseOfTheKernel(t *testing.T) {
 		t.Skip("this kernel has no reason for it")
 	}
 	pair := bpftest.NewPair(t)
-	session := bpf.NewSession(nil)
-	t.Cleanup(func() { session.Close() })
-	storage := bpf.NewInMemoryStorage()
-	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
-	recorder := bpftest.Start(t, packet_drop.NewProgram(storage, bpf.WithSession(session)))
+	recorder := startBesideConnections(t)
 	listen(t, pair, 4011)
 	connect := func() {
 		pair.Near.Do(func() {

@@ -9,9 +9,7 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 
-	"github.com/kerntap/kerntap/internal/bpf"
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
-	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
 	"github.com/kerntap/kerntap/internal/bpf/programs/packet_drop"
 	"github.com/kerntap/kerntap/internal/kernel"
 )
@@ -51,11 +49,7 @@ func TestWhatAFullTCPReceiveQueueDropsIsThatOfTheKernel(t *testing.T) {
 		t.Skip("this kernel has no reason for it")
 	}
 	pair := bpftest.NewPair(t)
-	session := bpf.NewSession(nil)
-	t.Cleanup(func() { session.Close() })
-	storage := bpf.NewInMemoryStorage()
-	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
-	recorder := bpftest.Start(t, packet_drop.NewProgram(storage, bpf.WithSession(session)))
+	recorder := startBesideConnections(t)
 	clients, servers := joined(t, pair, fullPort, often)
 	for i, client := range clients {
 		if err := servers[i].SetReadBuffer(1); err != nil {
