@@ -33,6 +33,19 @@ static __always_inline int connection_left(struct sock *sk)
 	return 0;
 }
 
+/*
+ * A connection is established by a packet, and the kernel has read the clock when it began to look at that
+ * (tcp_rcv_state_process). It has not if the process itself says that it is established: TCP_REPAIR.
+ */
+static __always_inline __u64 connection_established_at(struct sock *sk, const struct socket_owner *known)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (known && tcp && bpf_core_field_exists(tcp->tcp_clock_cache) && tcp->tcp_clock_cache > known->since_ns)
+		return tcp->tcp_clock_cache;
+	return bpf_ktime_get_ns();
+}
+
 /* Whether there is something to report: a connection that waits for its acceptor is reported by him. */
 static __always_inline bool connection_established(struct sock *sk, int oldstate, struct socket_owner *known,
 						   struct connection_end *end)
@@ -137,12 +150,13 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 		connection_left(sk);
 	if (newstate != TCP_ESTABLISHED && (newstate != TCP_CLOSE || oldstate == TCP_CLOSE || oldstate == TCP_LISTEN))
 		return 0;
-	end.now = bpf_ktime_get_ns();
 	if (newstate == TCP_ESTABLISHED) {
 		known = connection_kept(sk);
+		end.now = connection_established_at(sk, known);
 		if (!connection_established(sk, oldstate, known, &end))
 			return 0;
 	} else {
+		end.now = bpf_ktime_get_ns();
 		known = owner_kept(sk);
 		if (!known && oldstate != TCP_SYN_SENT)
 			known = connection_found(sk);

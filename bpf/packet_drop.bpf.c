@@ -147,7 +147,7 @@ static __always_inline void packet_drop_device(struct packet_drop_event *event, 
 
 static __always_inline void packet_drop_record(struct sk_buff *skb, const struct packet_shape *shape,
 					       const struct packet_drop_row *row, const struct socket_owner *known,
-					       __u32 netns)
+					       struct sock *receiver)
 {
 	struct packet_drop_event *event = ring_reserve(&events, sizeof(*event));
 
@@ -155,7 +155,7 @@ static __always_inline void packet_drop_record(struct sk_buff *skb, const struct
 		return;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.timestamp_ns = bpf_ktime_get_ns();
-	event->header.netns = netns;
+	event->header.netns = packet_drop_netns(skb, receiver);
 	if (known)
 		event->header.owner = known->owner;
 	event->location = row->location;
@@ -189,7 +189,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	struct socket_owner *known = 0;
 	struct sock *receiver = 0;
 	struct packet_shape shape;
-	__u32 netns, slot;
+	__u32 slot;
 	__u8 about;
 
 	if (!packet_is(skb))
@@ -208,8 +208,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	if (!known)
 		known = owner_find(skb->sk);
 	barrier_var(known); /* else clang keeps a truth value in its place, which the verifier cannot follow */
-	netns = packet_drop_netns(skb, receiver);
-	if ((known && known->own) || !in_scope(netns)) {
+	if ((known && known->own) || (scope_netns && !in_scope(packet_drop_netns(skb, receiver)))) {
 		ledger_count(filtered);
 		return 0;
 	}
@@ -237,7 +236,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	if (packet_drop_unrecorded(&row, about))
 		ledger_count(counted);
 	else if (ledger_admits_slot(slot))
-		packet_drop_record(skb, &shape, &row, known, netns);
+		packet_drop_record(skb, &shape, &row, known, receiver);
 	return 0;
 }
 

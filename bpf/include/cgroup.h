@@ -39,6 +39,35 @@ struct {
 	__type(value, struct cgroup_names);
 } cgroup_room SEC(".maps");
 
+/* The cgroup that was asked for last on a CPU, and how often since it was looked for. */
+struct cgroup_last {
+	__u64 id;
+	__u64 times;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cgroup_last);
+} cgroup_last SEC(".maps");
+
+/* Most processes of a busy CPU are of one cgroup. Now and then it is looked for all the same, so that it is not the one to leave. */
+static __always_inline bool cgroup_is_written(__u64 id)
+{
+	struct cgroup_last *last;
+	__u32 zero = 0;
+
+	last = bpf_map_lookup_elem(&cgroup_last, &zero);
+	if (last && last->id == id && ++last->times % 64)
+		return true;
+	if (!bpf_map_lookup_elem(&cgroups, &id))
+		return false;
+	if (last)
+		last->id = id;
+	return true;
+}
+
 /*
  * The cgroup in the unified hierarchy, or the memory controller's where processes are still sorted by controllers:
  * there all of them are in the root of the unified one.
@@ -74,7 +103,7 @@ static __always_inline __u64 cgroup_write(struct kernfs_node *node, __u64 id, bo
 	struct cgroup_names *names;
 	__u32 zero = 0;
 
-	if (!memory_readable() || bpf_map_lookup_elem(&cgroups, &id))
+	if (!memory_readable() || cgroup_is_written(id))
 		return id;
 	names = bpf_map_lookup_elem(&cgroup_room, &zero);
 	if (!names)

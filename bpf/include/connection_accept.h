@@ -63,7 +63,6 @@ int BPF_PROG(connection_accepted, struct sock *sk)
 	known->attribution = ATTRIBUTION_ACCEPTOR;
 	if (state == TCP_SYN_RECV || !phase_advance(known, life, PHASE_ESTABLISHED))
 		return 0;
-	end.now = bpf_ktime_get_ns();
 	connection_report(sk, known, &end);
 	return 0;
 }

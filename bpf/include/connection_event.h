@@ -77,7 +77,7 @@ static __always_inline void connection_record(struct sock *sk, struct socket_own
 	if (!event)
 		return;
 	__builtin_memset(event, 0, sizeof(*event));
-	event->header.timestamp_ns = end->now;
+	event->header.timestamp_ns = end->now ? end->now : bpf_ktime_get_ns();
 	event->header.netns = netns_of_socket(sk);
 	if (known) {
 		event->header.owner = known->owner;

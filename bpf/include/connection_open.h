@@ -76,7 +76,7 @@ static __noinline int connection_open_left_out(__u64 address, struct socket_owne
 		return known->verdict == VERDICT_LEFT_OUT;
 	open_ends_read(&local, &peer, address);
 	return !in_scope(netns) || (filters && filter_leaves_out(&known->owner, &local, &peer, about)) ||
-	       (state != TCP_LISTEN && is_port_of_self(netns, peer.port) && endpoints_share_address(&local, &peer));
+	       (state != TCP_LISTEN && netns == self_netns && is_port_of_self(peer.port) && endpoints_share_address(&local, &peer));
 }
 
 /*
@@ -182,7 +182,7 @@ static __noinline int connection_refused_last(struct sock *sk, struct socket_own
 	endpoints_of(sk, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), &local, &peer);
 	row_owner_set(&row.who, &known->owner);
 	connection_open_refused(known, &row, sk->sk_drops.counter,
-				!in_scope(netns_of_socket(sk)) ||
+				!socket_in_scope(sk) ||
 					(filters && filter_leaves_out(&known->owner, &local, &peer, FILTER_LOCAL_PORT)));
 	return 0;
 }

@@ -55,7 +55,7 @@ const volatile bool rows_by_port;
 
 /* What happened to a connection at one of its ends. */
 struct connection_end {
-	__u64 now;
+	__u64 now; /* 0: when it is recorded */
 	__u64 duration_ns;
 	__s32 error;
 	__u8 outcome;

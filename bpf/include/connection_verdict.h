@@ -24,12 +24,11 @@ static __noinline int connection_filtered(struct sock *sk, struct socket_owner *
 /* Whether nobody wants to hear of a connection. */
 static __always_inline bool connection_left_out(struct sock *sk, struct socket_owner *known, __u8 role)
 {
-	__u32 netns = netns_of_socket(sk);
 	bool left_out;
 
 	if (known && known->verdict)
 		return known->verdict == VERDICT_LEFT_OUT;
-	left_out = (known && known->own) || !in_scope(netns) || talks_to_self(netns, sk) ||
+	left_out = (known && known->own) || !socket_in_scope(sk) || talks_to_self(sk) ||
 		   (filters && connection_filtered(sk, known, role));
 	if (known)
 		known->verdict = left_out ? VERDICT_LEFT_OUT : VERDICT_WATCHED;

@@ -31,10 +31,10 @@ enum { AMOUNTS = 4 };
  * here instead of in its row, which it need not look for then.
  */
 struct measures {
-	__u64 count;
+	__u64 count; /* what nearly every event changes lies together: other CPUs change it too */
+	__u64 amounts[AMOUNTS];
 	struct distribution first;
 	struct distribution second;
-	__u64 amounts[AMOUNTS];
 };
 
 /* ascending, below 1 << 63; bucket n ends at bound n */

@@ -172,6 +172,7 @@ struct tcp_sock {
 	__u32 segs_in;
 	__u32 total_retrans;
 	__u32 srtt_us; /* times eight */
+	__u64 tcp_clock_cache; /* ns, monotonic */
 	bool is_mptcp;
 	struct list_head tsorted_sent_queue;
 };

@@ -20,6 +20,12 @@ type fileChangeAllowance struct {
 	Rows    [4096]uint32
 }
 
+type fileChangeCgroupLast struct {
+	_     structs.HostLayout
+	Id    uint64
+	Times uint64
+}
+
 type fileChangeCgroupNames struct {
 	_    structs.HostLayout
 	Name [4][128]int8
@@ -121,6 +127,7 @@ type fileChangeTally struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	fileChangeMapAllowances         = "allowances"
+	fileChangeMapCgroupLast         = "cgroup_last"
 	fileChangeMapCgroupRoom         = "cgroup_room"
 	fileChangeMapCgroups            = "cgroups"
 	fileChangeMapEvents             = "events"
@@ -195,6 +202,7 @@ type fileChangeProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type fileChangeMapSpecs struct {
 	Allowances *ebpf.MapSpec `ebpf:"allowances"`
+	CgroupLast *ebpf.MapSpec `ebpf:"cgroup_last"`
 	CgroupRoom *ebpf.MapSpec `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
@@ -245,6 +253,7 @@ func (o *fileChangeObjects) Close() error {
 // It can be passed to loadFileChangeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type fileChangeMaps struct {
 	Allowances *ebpf.Map `ebpf:"allowances"`
+	CgroupLast *ebpf.Map `ebpf:"cgroup_last"`
 	CgroupRoom *ebpf.Map `ebpf:"cgroup_room"`
 	Cgroups    *ebpf.Map `ebpf:"cgroups"`
 	Events     *ebpf.Map `ebpf:"events"`
@@ -260,6 +269,7 @@ type fileChangeMaps struct {
 func (m *fileChangeMaps) Close() error {
 	return _FileChangeClose(
 		m.Allowances,
+		m.CgroupLast,
 		m.CgroupRoom,
 		m.Cgroups,
 		m.Events,

@@ -55,8 +55,8 @@ type wireDistribution struct {
 // wireMeasures is struct measures of bpf/include/distribution.h.
 type wireMeasures struct {
 	Count     uint64 // of events that no row counts
-	Durations [2]wireDistribution
 	Amounts   [amounts]uint64
+	Durations [2]wireDistribution
 }
 
 // since returns what was added to measures that only grow; their counts may have wrapped around.

@@ -20,6 +20,12 @@ type connectionAllowance struct {
 	Rows    [4096]uint32
 }
 
+type connectionCgroupLast struct {
+	_     structs.HostLayout
+	Id    uint64
+	Times uint64
+}
+
 type connectionCgroupNames struct {
 	_    structs.HostLayout
 	Name [4][128]int8
@@ -143,9 +149,10 @@ type connectionListener struct {
 }
 
 type connectionMeasures struct {
-	_     structs.HostLayout
-	Count uint64
-	First struct {
+	_       structs.HostLayout
+	Count   uint64
+	Amounts [4]uint64
+	First   struct {
 		_     structs.HostLayout
 		SumNs uint64
 		Slots [186]uint32
@@ -155,7 +162,6 @@ type connectionMeasures struct {
 		SumNs uint64
 		Slots [186]uint32
 	}
-	Amounts [4]uint64
 }
 
 type connectionOutcomes struct {
@@ -230,6 +236,7 @@ type connectionTally struct {
 const (
 	connectionMapAllowances             = "allowances"
 	connectionMapAttempts               = "attempts"
+	connectionMapCgroupLast             = "cgroup_last"
 	connectionMapCgroupRoom             = "cgroup_room"
 	connectionMapCgroups                = "cgroups"
 	connectionMapDistributions0         = "distributions_0"
@@ -351,6 +358,7 @@ type connectionProgramSpecs struct {
 type connectionMapSpecs struct {
 	Allowances     *ebpf.MapSpec `ebpf:"allowances"`
 	Attempts       *ebpf.MapSpec `ebpf:"attempts"`
+	CgroupLast     *ebpf.MapSpec `ebpf:"cgroup_last"`
 	CgroupRoom     *ebpf.MapSpec `ebpf:"cgroup_room"`
 	Cgroups        *ebpf.MapSpec `ebpf:"cgroups"`
 	Distributions0 *ebpf.MapSpec `ebpf:"distributions_0"`
@@ -420,6 +428,7 @@ func (o *connectionObjects) Close() error {
 type connectionMaps struct {
 	Allowances     *ebpf.Map `ebpf:"allowances"`
 	Attempts       *ebpf.Map `ebpf:"attempts"`
+	CgroupLast     *ebpf.Map `ebpf:"cgroup_last"`
 	CgroupRoom     *ebpf.Map `ebpf:"cgroup_room"`
 	Cgroups        *ebpf.Map `ebpf:"cgroups"`
 	Distributions0 *ebpf.Map `ebpf:"distributions_0"`
@@ -441,6 +450,7 @@ func (m *connectionMaps) Close() error {
 	return _ConnectionClose(
 		m.Allowances,
 		m.Attempts,
+		m.CgroupLast,
 		m.CgroupRoom,
 		m.Cgroups,
 		m.Distributions0,
