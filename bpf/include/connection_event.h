@@ -126,7 +126,7 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	row.protocol = IPPROTO_TCP;
 	if (rows_by_port)
 		row.port = end->role == ROLE_CLIENT ? bpf_ntohs(sk->__sk_common.skc_dport) : local_port;
-	if (end->outcome == OUTCOME_CLOSED && tcp)
+	if (end->outcome != OUTCOME_OPENED && tcp)
 		traffic_read(&traffic, tcp, end->role == ROLE_CLIENT, end->state);
 	if (known && end->role == ROLE_CLIENT && end->outcome != OUTCOME_CLOSED)
 		ledger_charge(&known->owner, 0, 0);

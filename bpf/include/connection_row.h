@@ -146,7 +146,7 @@ static __always_inline bool connection_measure(struct connection_row *row, struc
 		distribution_add(&measures->first, end->duration_ns);
 	if (end->outcome == OUTCOME_CLOSED && traffic->rtt_us)
 		distribution_add(&measures->second, traffic->rtt_us * 1000ULL);
-	if (end->outcome == OUTCOME_CLOSED && known)
+	if (end->outcome != OUTCOME_OPENED && known)
 		traffic_tell(measures, known, traffic);
 	return own;
 }

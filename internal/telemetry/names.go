@@ -134,7 +134,7 @@ var (
 	TCPIO = Metric{"kerntap.tcp.io", "By",
 		"Payload of TCP connections: acknowledged by the other end, or received.", Counter}
 	TCPSegments = Metric{"kerntap.tcp.segments", "{segment}",
-		"Segments of TCP connections.", Counter}
+		"Segments of TCP connections, and of connects that failed.", Counter}
 	UDPConnections = Metric{"kerntap.udp.connections", "{connection}",
 		"Connects of UDP sockets by outcome.", Counter}
 	PacketDrops = Metric{"kerntap.packet.drops", "{packet}",
