@@ -73,17 +73,21 @@ func (p panel) model(id int, at object) object {
 	return model
 }
 
-// variables are what somebody who looks can choose.
+// variables are what somebody who looks can choose. A job is the service.name of one or more kerntaps: those of one job see
+// different hosts, or different network namespaces, and add up; two jobs may see the same connection, one beside the
+// workload and one on its host. So one is chosen, the first at first, and never all.
 func variables() []object {
 	source := func(name, kind string) object {
 		return object{"name": name, "label": name, "type": "datasource", "query": kind, "current": object{}, "hide": 0}
 	}
-	const commands = "label_values(kerntap_tcp_connections_total, kerntap_command)"
-	return []object{
-		source("prometheus", "prometheus"),
-		source("loki", "loki"),
-		{"name": "command", "label": "command", "type": "query", "datasource": object{"type": "prometheus", "uid": "${prometheus}"},
-			"definition": commands, "query": object{"query": commands, "refId": "commands"}, "refresh": 2, "sort": 1,
-			"includeAll": true, "multi": true, "allValue": ".*", "current": object{"text": "All", "value": "$__all"}},
+	values := func(name, label, query string) object {
+		return object{"name": name, "label": label, "type": "query", "datasource": object{"type": "prometheus", "uid": "${prometheus}"},
+			"definition": query, "query": object{"query": query, "refId": name}, "refresh": 2, "sort": 1,
+			"includeAll": false, "multi": false, "current": object{}}
 	}
+	command := values("command", "command", `label_values(kerntap_tcp_connections_total{job="$job"}, kerntap_command)`)
+	command["includeAll"], command["multi"], command["allValue"] = true, true, ".*"
+	command["current"] = object{"text": "All", "value": "$__all"}
+	return []object{source("prometheus", "prometheus"), source("loki", "loki"),
+		values("job", "kerntap", "label_values(kerntap_program_up, job)"), command}
 }
