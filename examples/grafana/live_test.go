@@ -75,6 +75,7 @@ var answers = map[string][]answer{
 	"kerntap.json/Records that left the exporters":            {{"kerntap_outcome=exported", some}},
 	"kerntap.json/Records that wait":                          {{"", exists}},
 	"kerntap.json/Rows of the ledgers":                        {{"kerntap_program_name=connection", some}},
+	"kerntap.json/Shortages":                                  {{"kerntap_program_name=connection,kerntap_shortage=row", 0}},
 	"kerntap.json/Series of metrics":                          {{"kerntap_metric_name=kerntap.tcp.connections", some}},
 	"kerntap.json/Measurements without a series of their own": {{"kerntap_metric_name=kerntap.tcp.connections", 0}},
 }
@@ -208,8 +209,9 @@ func (s stack) alerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	fires := map[string]answer{
-		"ConnectsFail": {"kerntap_command=kt-panels,error_type=refused", refused / float64(failing+answered+cutOff)},
-		"PacketsLost":  {"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", some},
+		"ConnectsFail":    {"kerntap_command=kt-panels,error_type=refused", refused / float64(failing+answered+cutOff)},
+		"PacketsLost":     {"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", some},
+		"ListenQueueFull": {"kerntap_command=kt-panelsrv", some},
 	}
 	for _, group := range rules.Groups {
 		for _, rule := range group.Rules {
