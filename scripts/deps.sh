@@ -24,6 +24,7 @@ if [ "${1:-}" = engine ]; then # what scripts/test-compose.sh needs, and nothing
 	need dockerd docker.io
 	need iptables iptables # without it the engine has no networks
 	need docker-compose docker-compose
+	need jq jq
 fi
 if [ "${1:-}" = kernels ]; then # what scripts/test-kernels.sh needs, and nothing else does
 	need qemu-system-x86_64 qemu-system-x86

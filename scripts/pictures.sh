@@ -76,7 +76,7 @@ panel() { # panel NAME DASHBOARD TITLE: the graph and its legend out of Promethe
 	jq -e --arg title "$3" '.panels[] | select(.title == $title)' "examples/grafana/$2.json" >"$work/panel" ||
 		fail "$2.json has no panel '$3'"
 	# shellcheck disable=SC2016 # the dollars are Grafana's
-	question=$(jq -r '.targets[0].expr' "$work/panel" | sed 's/\$command/.*/g; s/\$__rate_interval/20s/g')
+	question=$(jq -r '.targets[0].expr' "$work/panel" | sed 's/\$job/kerntap-of-host/g; s/\$command/.*/g; s/\$__rate_interval/20s/g')
 	answers "max_over_time(($question)[${length}s:5s]) > 0" || fail "the panel '$3' is empty"
 	lines=$(ask "max_over_time(($question)[${length}s:5s])" | grep -c '=>') # of the legend
 	page="http://$address:9090/classic/graph?g0.tab=0&g0.range_input=${length}s&g0.expr=$(jq -rn --arg q "$question" '$q | @uri')"

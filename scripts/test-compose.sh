@@ -45,8 +45,8 @@ find() { # find WHAT COMMAND...: within two rounds of all problems
 	fail "this was not found: $what (last words and what Prometheus has are above)"
 }
 find "the collector wrote the API's refused connect, with its container.id $api" recorded
-find "pages that were answered" answers \
-	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_tcp_role="server",error_type=""} > 5'
+find "pages that the API answered, at a socket older than kerntap" answers \
+	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",kerntap_tcp_role="server",error_type=""} > 5'
 find "the database that does not listen" answers \
 	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",kerntap_tcp_role="client",error_type="refused"} > 2'
 find "the firewall rule" answers \
@@ -55,6 +55,23 @@ find "connects that the API gave up" answers \
 	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",error_type="cancelled"} > 0'
 find "the client's side of the full listen queue, seen by the kerntap of the host" answers \
 	'kerntap_tcp_connections_total{job="kerntap-of-host",kerntap_command="client",error_type=~"cancelled|timed_out"} > 0'
+find "the API's own side of it" answers \
+	'kerntap_tcp_listen_drops_total{job="kerntap-of-api",kerntap_command="api"} > 0'
+find "the lossy link: the database sends again, seen by the kerntap of the host" answers \
+	'kerntap_tcp_retransmits_total{job="kerntap-of-host",kerntap_command="database"} > 0'
 answers 'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command=~"client|database"}' &&
 	fail "the sidecar of the API reports other containers' processes"
 say "the sidecar reports the API alone"
+
+# Shares that the dashboards show, of either kerntap, with all of the problems behind them.
+for job in kerntap-of-api kerntap-of-host; do
+	# shellcheck disable=SC2016 # the dollars are Grafana's
+	jq -r '.panels[] | select(.fieldConfig.defaults.unit == "percent") | .targets[].expr' examples/grafana/*.json |
+		sed "s/\$job/$job/g; s/\$command/.*/g; s/\$__rate_interval/20s/g" >"$work/shares"
+	[ -s "$work/shares" ] || fail "the dashboards show no shares"
+	while read -r share; do
+		find "$job's share of $(echo "$share" | grep -o 'kerntap_tcp_[a-z_]*' | sed -n 1p)" answers "max_over_time(($share)[5m:5s]) > 0"
+		if answers "max_over_time(($share)[5m:5s]) > 100"; then fail "$job answers more than 100 % to $share"; fi
+	done <"$work/shares"
+done
+say "no share in the dashboards passes 100 %"

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines, "dialMany": dialMany, "dialPaced": dialPaced, "mixed": mixed,
-		"accept": accept, "dialBriefly": dialBriefly})
+		"accept": accept, "dialBriefly": dialBriefly, "neglect": neglect})
 	goleak.VerifyTestMain(m)
 }
 

@@ -18,6 +18,7 @@ type service struct {
 	Build   struct{ Context string }
 	Volumes []string
 	Ports   []string
+	Health  struct{ Test []string } `yaml:"healthcheck"`
 }
 
 func read(t *testing.T, name string, into any) {
@@ -57,6 +58,16 @@ func TestEveryMountIsThereAndCannotBeWrittenTo(t *testing.T) {
 			if _, err := os.Stat(parts[0]); err != nil || len(parts) != 3 || parts[2] != "ro" {
 				t.Errorf("%s mounts %s: %v", name, volume, err)
 			}
+		}
+	}
+}
+
+// The others are of one static binary, in which nothing could ask.
+func TestWhatCanSayHowItIsIsAsked(t *testing.T) {
+	all := services(t)
+	for _, name := range []string{"kerntap", "kerntap-host", "prometheus", "grafana"} {
+		if len(all[name].Health.Test) < 2 {
+			t.Errorf("%s has no health check", name)
 		}
 	}
 }

@@ -31,6 +31,9 @@ type answer struct {
 func each(n float64) float64 { return n * rounds / window }
 
 const (
+	// programCount is how many a kerntap has without a configuration.
+	programCount = 3
+
 	some   = -1 // any value but none and zero
 	exists = -2 // any value but none
 )
@@ -40,7 +43,7 @@ const (
 var answers = map[string][]answer{
 	"overview.json/Failed connects":           {{"", 100 * failing / float64(failing+answered+cutOff)}},
 	"overview.json/Lost packets":              {{"", each(hasty)}},
-	"overview.json/Programs that read events": {{"", some}},
+	"overview.json/Programs that read events": {{"", programCount}},
 	"overview.json/Failed connections by command": {{"kerntap_command=kt-panels,error_type=refused", each(refused)},
 		{"kerntap_command=kt-panels,error_type=cancelled", each(hasty + late + patient)}},
 	"overview.json/Lost packets by reason":            {{"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", each(hasty)}},
@@ -72,6 +75,7 @@ var answers = map[string][]answer{
 	"kerntap.json/Records that left the exporters":            {{"kerntap_outcome=exported", some}},
 	"kerntap.json/Records that wait":                          {{"", exists}},
 	"kerntap.json/Rows of the ledgers":                        {{"kerntap_program_name=connection", some}},
+	"kerntap.json/Shortages":                                  {{"kerntap_program_name=connection,kerntap_shortage=row", 0}},
 	"kerntap.json/Series of metrics":                          {{"kerntap_metric_name=kerntap.tcp.connections", some}},
 	"kerntap.json/Measurements without a series of their own": {{"kerntap_metric_name=kerntap.tcp.connections", 0}},
 }
@@ -97,13 +101,18 @@ func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
 	cause()
 	counted := func(rounds int) func() bool {
 		return func() bool {
-			connected, err := s.ask(`sum(kerntap_tcp_connections_total{kerntap_command="kt-panels"})`)
-			lost, err2 := s.ask(`sum(kerntap_packet_drops_total{kerntap_command="kt-panels"})`)
-			ended, err3 := s.ask(`sum(kerntap_tcp_connection_duration_seconds_count{kerntap_command=~"kt-panel.*"})`)
-			seen = fmt.Sprintln(connected, lost, ended, errors.Join(err, err2, err3))
-			return err == nil && err2 == nil && err3 == nil && len(connected)+len(lost)+len(ended) == 3 &&
-				connected[0].value == float64(rounds*(failing+answered+cutOff)) && lost[0].value > 0.9*float64(rounds*hasty) &&
-				ended[0].value == float64(rounds*2*(answered+cutOff))
+			seen = ""
+			all := true
+			for _, job := range jobs {
+				connected, err := s.ask(`sum(kerntap_tcp_connections_total{job="` + job + `",kerntap_command="kt-panels"})`)
+				lost, err2 := s.ask(`sum(kerntap_packet_drops_total{job="` + job + `",kerntap_command="kt-panels"})`)
+				ended, err3 := s.ask(`sum(kerntap_tcp_connection_duration_seconds_count{job="` + job + `",kerntap_command=~"kt-panel.*"})`)
+				seen += fmt.Sprintln(job, connected, lost, ended, errors.Join(err, err2, err3))
+				all = all && err == nil && err2 == nil && err3 == nil && len(connected)+len(lost)+len(ended) == 3 &&
+					connected[0].value == float64(rounds*(failing+answered+cutOff)) && lost[0].value > 0.9*float64(rounds*hasty) &&
+					ended[0].value == float64(rounds*2*(answered+cutOff))
+			}
+			return all
 		}
 	}
 	until(t, "Prometheus has the first round", counted(1))
@@ -114,15 +123,19 @@ func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
 	for _, d := range dashboards() {
 		for _, p := range d.panels {
 			if p.kind != logs {
-				t.Run(d.file+"/"+p.title, func(t *testing.T) { s.shows(t, d.file+"/"+p.title, p) })
+				t.Run(d.file+"/"+p.title, func(t *testing.T) {
+					for _, job := range jobs {
+						s.shows(t, d.file+"/"+p.title, p, job)
+					}
+				})
 			}
 		}
 	}
 	s.alerts(t)
 }
 
-// shows asks what a panel asks, of the commands in trouble alone.
-func (s stack) shows(t *testing.T, name string, p panel) {
+// shows asks what a panel asks, of one kerntap and the commands in trouble alone.
+func (s stack) shows(t *testing.T, name string, p panel, job string) {
 	t.Helper()
 	want, known := answers[name]
 	if !known {
@@ -130,7 +143,7 @@ func (s stack) shows(t *testing.T, name string, p panel) {
 	}
 	for _, q := range p.queries {
 		declared(t, q.expr)
-		expr := strings.NewReplacer("$command", "kt-panel.*", "$__rate_interval", fmt.Sprintf("%ds", window)).Replace(q.expr)
+		expr := fill(q.expr, job, "kt-panel.*", fmt.Sprintf("%ds", window))
 		samples, err := s.ask(expr)
 		if err != nil {
 			t.Fatal(err)
@@ -196,8 +209,9 @@ func (s stack) alerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	fires := map[string]answer{
-		"ConnectsFail": {"kerntap_command=kt-panels,error_type=refused", refused / float64(failing+answered+cutOff)},
-		"PacketsLost":  {"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", some},
+		"ConnectsFail":    {"kerntap_command=kt-panels,error_type=refused", refused / float64(failing+answered+cutOff)},
+		"PacketsLost":     {"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", some},
+		"ListenQueueFull": {"kerntap_command=kt-panelsrv", some},
 	}
 	for _, group := range rules.Groups {
 		for _, rule := range group.Rules {

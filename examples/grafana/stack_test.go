@@ -87,8 +87,11 @@ func output(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// stack is kerntap, a real collector and a real Prometheus, in a row.
-type stack struct{ kerntap, prometheus string }
+// jobs are two kerntaps that see the same, as one beside a workload and one on its host do.
+var jobs = [...]string{"kerntap-of-one", "kerntap-of-host"}
+
+// stack is two kerntaps, a real collector and a real Prometheus, in a row.
+type stack struct{ prometheus string }
 
 func newStack(t *testing.T) stack {
 	t.Helper()
@@ -101,8 +104,11 @@ func newStack(t *testing.T) stack {
 		"COLLECTOR_METRICS_PORT=" + portOf(own), "PROMETHEUS_LISTEN=" + scraped},
 		collector, "--config", "otel-collector.yaml", "--config", "examples/collector/prometheus.yaml")
 
-	s := stack{freeAddress(t), freeAddress(t)}
-	start(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + grpc}, binary, "run", "--listen", s.kerntap, "--metric-interval", "500ms")
+	s := stack{freeAddress(t)}
+	for _, job := range jobs {
+		start(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + grpc, "OTEL_SERVICE_NAME=" + job},
+			binary, "run", "--listen", freeAddress(t), "--metric-interval", "500ms")
+	}
 
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yaml")
@@ -113,7 +119,7 @@ func newStack(t *testing.T) stack {
 		"--web.listen-address="+s.prometheus, "--log.level=warn")
 	until(t, "Prometheus knows that kerntap's programs run", func() bool {
 		programs, err := s.ask("kerntap_program_up == 1")
-		return err == nil && len(programs) > 1
+		return err == nil && len(programs) == programCount*len(jobs)
 	})
 	return s
 }

@@ -139,6 +139,9 @@ func TestTheSidecarIsANativeOneAndChangesNothingElse(t *testing.T) {
 	if environ(&kerntap)["KERNTAP_SCOPE"] != "netns" {
 		t.Error("it watches more than its own pod")
 	}
+	if environ(&kerntap)["OTEL_SERVICE_NAME"] == "" {
+		t.Error("it has the DaemonSet's name: dashboards would add up what both see")
+	}
 	with.Spec.Template.Spec.InitContainers = nil
 	if a, b := marshal(t, with), marshal(t, without); a != b {
 		t.Errorf("the patch changes the workload:\n%s\nwas\n%s", a, b)

@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 	"internal/top":                      {"internal/api", "internal/client", "internal/live"},
 	"internal/workload":                 {},
 	"examples/add-a-program":            {"internal/bpf", "internal/telemetry"},
+	"examples/collector":                {},
 	"examples/demo":                     {},
 	"examples/docker-compose":           {},
 	"examples/docker-compose/shop":      {},

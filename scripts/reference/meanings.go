@@ -1,7 +1,7 @@
 package main
 
-// recordMeanings say when a record is made, attributeMeanings what an attribute holds. A name without words here stands in
-// the reference without them.
+// recordMeanings say when a record is made, attributeMeanings what an attribute holds. A name without words here is
+// an error.
 var recordMeanings = map[string]string{
 	"kerntap.tcp.connection.opened": "A TCP connection was established, at the client or at the server. Kept for the local API, not sent by default.",
 	"kerntap.tcp.connection.failed": "A client's connect was refused, reset, timed out, …; INFO if its caller gave up (`cancelled`), else WARN.",
@@ -63,5 +63,6 @@ var attributeMeanings = map[string]string{
 	"kerntap.outcome":                    "what became of an event (recorded, throttled, counted, filtered, lost, missed) or of a record (delivered, undecodable, dropped, exported, failed)",
 	"kerntap.destination":                "where telemetry goes",
 	"kerntap.metric.name":                "a metric that series are counted of",
+	"kerntap.shortage":                   "what there was no room for one more of: `row` (of the ledger), `distribution`, `process`, `owner` (of a socket)",
 	"kerntap.reduction":                  "what this kernel or these privileges do not give",
 }

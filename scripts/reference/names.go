@@ -47,6 +47,9 @@ func records(out *bytes.Buffer, specs []*ast.ValueSpec) error {
 		if err != nil {
 			return err
 		}
+		if recordMeanings[name] == "" {
+			return fmt.Errorf("nobody says what the record %s means: meanings.go", name)
+		}
 		fmt.Fprintf(out, "| `%s` | %s |\n", name, cell(recordMeanings[name]))
 	}
 	return nil
@@ -59,6 +62,9 @@ func attributes(out *bytes.Buffer, specs []*ast.ValueSpec) error {
 		key, err := literal(spec.Values[0])
 		if err != nil {
 			return err
+		}
+		if attributeMeanings[key] == "" {
+			return fmt.Errorf("nobody says what the attribute %s means: meanings.go", key)
 		}
 		fmt.Fprintf(out, "| `%s` | %s |\n", key, cell(attributeMeanings[key]))
 	}

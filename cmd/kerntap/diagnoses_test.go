@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+)
+
+// neglect listens at the address args[0] and never accepts; its queue has room for two.
+func neglect(args []string, in io.Reader, out io.Writer) error {
+	at := netip.MustParseAddrPort(args[0])
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}); err != nil {
+		return err
+	}
+	if err := syscall.Listen(fd, 1); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "listening")
+	_, err = io.Copy(io.Discard, in)
+	return err
+}
+
+// changing is what is another each time: when, who by number, from which port, how long, and where in a kernel's code.
+var changing = []struct {
+	what *regexp.Regexp
+	sign string
+}{
+	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d{3}`), "TIME"},
+	{regexp.MustCompile(`\[\d+\]`), "[PID]"},
+	{regexp.MustCompile(`127\.0\.0\.1:[3-6]\d{4}`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(`(in|after) [0-9.]+(µs|ms|s)`), "$1 DURATION"},
+	{regexp.MustCompile(`\+0x[0-9a-f]+`), "+OFFSET"},
+}
+
+func withoutWhatChanges(line string) string {
+	for _, c := range changing {
+		line = c.what.ReplaceAllString(line, c.sign)
+	}
+	return strings.TrimSpace(line)
+}
+
+// documented are the lines that a document shows of kerntap watch, by the command line.
+func documented(t *testing.T, name string) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := make(map[string][]string)
+	command := ""
+	for line := range strings.Lines(string(text)) {
+		if said, ok := strings.CutPrefix(line, "$ kerntap "); ok {
+			command = strings.TrimSpace(said)
+		}
+		if strings.HasPrefix(line, "```") && line != "```text\n" {
+			command = ""
+		}
+		if changing[0].what.MatchString(line) && command != "" && !slices.Contains(shown[command], withoutWhatChanges(line)) {
+			shown[command] = append(shown[command], withoutWhatChanges(line))
+		}
+	}
+	return shown
+}
+
+// Each diagnosis is made again: its cause, its command line, and every line that it shows.
+func TestTheDiagnosesShowWhatWatchSays(t *testing.T) {
+	causes := map[string]func(*testing.T, *bpftest.Namespace){
+		"watch --event failed,dropped": func(t *testing.T, ns *bpftest.Namespace) {
+			ns.StartHelper(t, "orders-api", "dial", "127.0.0.1:5432").End(t)
+		},
+		"watch": func(t *testing.T, ns *bpftest.Namespace) {
+			ns.StartHelper(t, "orders-db", "neglect", "127.0.0.1:5432").Line(t)
+			api := ns.StartHelper(t, "orders-api", "dialBriefly")
+			for range 4 {
+				api.Send(t, "127.0.0.1:5432")
+				api.Line(t)
+			}
+		},
+		"watch --address :8444": func(t *testing.T, ns *bpftest.Namespace) {
+			ns.Firewall(t, "add table ip t; add chain ip t out { type filter hook output priority 0; }; add rule ip t out tcp dport 8444 drop")
+			api := ns.StartHelper(t, "orders-api", "dialBriefly")
+			api.Send(t, "127.0.0.1:8444")
+			api.Line(t)
+		},
+	}
+	shown := documented(t, "../../docs/diagnoses.md")
+	if len(shown) != len(causes) {
+		t.Errorf("the document shows %d command lines", len(shown))
+	}
+	for command, cause := range causes {
+		t.Run(command, func(t *testing.T) {
+			if len(shown[command]) < 2 {
+				t.Fatalf("the document shows %q", shown[command])
+			}
+			ns := bpftest.NewNamespace(t)
+			said, notes, stop := background(t, append(strings.Fields(command), "--api", "none")...)
+			until(t, "it watches", func() bool { return notes.has("records of this process") })
+			cause(t, ns)
+			until(t, "it says what the document shows: "+strings.Join(shown[command], "\n"), func() bool {
+				said.mu.Lock()
+				defer said.mu.Unlock()
+				var lines []string
+				for line := range strings.Lines(said.text.String()) {
+					lines = append(lines, withoutWhatChanges(line))
+				}
+				return !slices.ContainsFunc(shown[command], func(line string) bool { return !slices.Contains(lines, line) })
+			})
+			stop()
+			if t.Failed() {
+				t.Log(said.text.String())
+			}
+		})
+	}
+}
