@@ -208,6 +208,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	if (!known)
 		known = owner_find(skb->sk);
 	barrier_var(known); /* else clang keeps a truth value in its place, which the verifier cannot follow */
+	/* where everything is in scope the namespace is not read: see netns_of_socket */
 	if ((known && known->own) || (scope_netns && !in_scope(packet_drop_netns(skb, receiver)))) {
 		ledger_count(filtered);
 		return 0;

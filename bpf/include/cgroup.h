@@ -39,10 +39,10 @@ struct {
 	__type(value, struct cgroup_names);
 } cgroup_room SEC(".maps");
 
-/* The cgroup that was asked for last on a CPU, and how often since it was looked for. */
+/* The cgroup that was asked for last on a CPU, and until when, in jiffies, it need not be looked for again. */
 struct cgroup_last {
 	__u64 id;
-	__u64 times;
+	__u64 until;
 };
 
 struct {
@@ -52,19 +52,26 @@ struct {
 	__type(value, struct cgroup_last);
 } cgroup_last SEC(".maps");
 
-/* Most processes of a busy CPU are of one cgroup. Now and then it is looked for all the same, so that it is not the one to leave. */
+/*
+ * Whether the names of a cgroup are written down. Most processes of a busy CPU are of one cgroup. It is looked for now and then
+ * all the same: what nobody looks for is what the map leaves out when it is full.
+ */
 static __always_inline bool cgroup_is_written(__u64 id)
 {
+	enum { JIFFIES = 64 }; /* 64 ms to 640 ms */
+	__u64 now = bpf_jiffies64();
 	struct cgroup_last *last;
 	__u32 zero = 0;
 
 	last = bpf_map_lookup_elem(&cgroup_last, &zero);
-	if (last && last->id == id && ++last->times % 64)
+	if (last && id && last->id == id && now < last->until)
 		return true;
 	if (!bpf_map_lookup_elem(&cgroups, &id))
 		return false;
-	if (last)
+	if (last) {
 		last->id = id;
+		last->until = now + JIFFIES;
+	}
 	return true;
 }
 

@@ -31,12 +31,15 @@ struct connection_event {
 	__s32 error; /* errno; 0 of a failed connect: the caller gave up; or ERROR_UNSEEN */
 	__u32 closer_pid; /* of the process that ended it; 0: the owner, or not known */
 	char closer[16];
+	__u32 dropped; /* packets that a listener dropped since that was last told */
+	__u32 waiting; /* connections that nobody has accepted yet, and how many may before its queue is full */
+	__u32 limit;
 	__u8 outcome;
 	__u8 role;
 	__u8 attribution;
 	__u8 ending;
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 _pad[3];
+	__u8 _pad[7];
 };
 
 struct {

@@ -106,7 +106,7 @@ static __always_inline void older_told(struct socket_owner *new, __u64 address)
 
 	if (new->role == ROLE_SERVER && memory_readable())
 		new->refused = open_drops(address);
-	if (life_phase(new->life) != PHASE_FOUND || !memory_readable())
+	if (!phase_is_before_open(life_phase(new->life)) || !memory_readable())
 		return;
 	traffic_read_at(&traffic, address, false, TCP_ESTABLISHED);
 	new->told.sent = traffic.sent;

@@ -10,56 +10,8 @@
 
 #include "connection_event.h"
 #include "connection_owner.h"
-
-/* What tells whether a socket is still the one that an owner was kept for. */
-struct open_socket {
-	__u64 cookie;
-	__u32 netns;
-	__u32 references;
-	__u16 family;
-	__u8 state;
-	__u8 _pad[5];
-};
-
-static __always_inline void open_socket_read(struct open_socket *open, __u64 address)
-{
-	struct sock *sk = (void *)address;
-
-	if (bpf_rdonly_cast) {
-		sk = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
-		open->cookie = sk->__sk_common.skc_cookie.counter;
-		open->netns = sk->__sk_common.skc_net.net->ns.inum;
-		open->family = connection_family(sk);
-		open->state = sk->__sk_common.skc_state;
-		open->references = sk->__sk_common.skc_refcnt.refs.counter;
-		return;
-	}
-	open->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	open->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	open->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	open->state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	open->references = BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter);
-}
-
-static __always_inline void open_ends_read(struct endpoint *local, struct endpoint *peer, __u64 address)
-{
-	struct sock *sk = (void *)address;
-
-	if (bpf_rdonly_cast) {
-		sk = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
-		endpoints_of(sk, sk->__sk_common.skc_num, local, peer);
-		return;
-	}
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) {
-		BPF_CORE_READ_INTO(&local->address, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&peer->address, sk, __sk_common.skc_v6_daddr);
-	} else {
-		endpoint_set4(local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr), 0);
-		endpoint_set4(peer, BPF_CORE_READ(sk, __sk_common.skc_daddr), 0);
-	}
-	local->port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	peer->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-}
+#include "connection_refused.h"
+#include "open_socket.h"
 
 static __always_inline bool phase_is_before_open(enum phase phase)
 {
@@ -138,55 +90,6 @@ static __always_inline void connection_open_tell(struct socket_owner *known, con
 	open_tell(measures, AMOUNT_SEGMENTS_IN, &known->told.segments_in, told->segments_in, traffic->segments_in);
 }
 
-/* How many packets the kernel has dropped that were for a socket; 32 bits. */
-static __always_inline __u32 open_drops(__u64 address)
-{
-	struct sock *sk = (void *)address;
-
-	if (!bpf_core_field_exists(sk->sk_drops))
-		return 0;
-	if (bpf_rdonly_cast)
-		return ((struct sock *)bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock)))->sk_drops.counter;
-	return BPF_CORE_READ(sk, sk_drops.counter);
-}
-
-/*
- * Counts what a listener has refused since it was last told: the kernel does not say so at the time, it drops a SYN that
- * finds a queue full as if it had used it. What nobody wants is behind it all the same, for when somebody does.
- */
-static __always_inline void connection_open_refused(struct socket_owner *known, struct connection_row *row, __u32 now,
-						    bool left_out)
-{
-	__u32 before = *(volatile __u32 *)&known->refused, refused = now - before;
-
-	/* the listener's end may be told beside this */
-	if (!refused || __sync_val_compare_and_swap(&known->refused, before, now) != before)
-		return;
-	if (left_out) {
-		ledger_count_more(filtered, refused);
-		return;
-	}
-	ledger_add(row, ((struct tally){ .count = refused }), connection_kind(row));
-	ledger_count_more(counted, refused);
-}
-
-/* Counts what a listener has refused since the walk met it: it ends. */
-static __noinline int connection_refused_last(struct sock *sk, struct socket_owner *known)
-{
-	struct connection_row row = { .role = ROLE_SERVER, .protocol = IPPROTO_TCP };
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct endpoint local, peer;
-
-	if (!open_are_told || !bpf_core_field_exists(sk->sk_drops) || !tcp || known->own)
-		return 0;
-	endpoints_of(sk, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), &local, &peer);
-	row_owner_set(&row.who, &known->owner);
-	connection_open_refused(known, &row, sk->sk_drops.counter,
-				!socket_in_scope(sk) ||
-					(filters && filter_leaves_out(&known->owner, &local, &peer, FILTER_LOCAL_PORT)));
-	return 0;
-}
-
 SEC("iter/bpf_map_elem")
 int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -220,7 +123,7 @@ int connection_open(struct bpf_iter__bpf_map_elem *ctx)
 	row.role = known->role;
 	row.protocol = IPPROTO_TCP;
 	if (open.state == TCP_LISTEN) {
-		connection_open_refused(known, &row, open_drops(address), left_out);
+		connection_refused(address, known, life, &row, open_drops(address), left_out);
 		return 0;
 	}
 	opened = row;

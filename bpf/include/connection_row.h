@@ -15,6 +15,7 @@ enum outcome {
 	OUTCOME_OPENED = 1,
 	OUTCOME_FAILED = 2,
 	OUTCOME_CLOSED = 3,
+	OUTCOME_LISTEN_DROPPED = 4, /* of records alone: what a listener dropped is counted in rows without outcome */
 };
 
 /* Why a connect failed was skipped: the process has taken the error from the socket, or there was none and it gave up. */
@@ -133,7 +134,7 @@ static __always_inline bool connection_measure(struct connection_row *row, struc
 	bool lasted = end->duration_ns && !(known && known->attribution == ATTRIBUTION_HOLDER);
 	struct measures *own, *measures;
 
-	if (!lasted && end->outcome != OUTCOME_CLOSED)
+	if (!lasted && end->outcome == OUTCOME_OPENED)
 		return false;
 	own = measures = ledger_measures_own(row);
 	if (likely(own))

@@ -128,6 +128,8 @@ struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	atomic_t sk_drops;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
 	struct sk_buff_head sk_error_queue;
 	__u16 sk_protocol;
 	__u8 sk_userlocks : 4;

@@ -23,7 +23,7 @@ type fileChangeAllowance struct {
 type fileChangeCgroupLast struct {
 	_     structs.HostLayout
 	Id    uint64
-	Times uint64
+	Until uint64
 }
 
 type fileChangeCgroupNames struct {

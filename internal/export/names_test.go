@@ -54,7 +54,7 @@ func TestOurNamesStandUnderOurOwn(t *testing.T) {
 		telemetry.DropClass, telemetry.DropLocation, telemetry.PacketSize, telemetry.EtherType,
 		telemetry.Attribution, telemetry.ProgramName, telemetry.Outcome, telemetry.Destination, telemetry.MetricName,
 		telemetry.Reduction, telemetry.ProgramReductions.Name, telemetry.Shortage, telemetry.ProgramShortages.Name,
-		telemetry.EventTCPOpened, telemetry.EventTCPFailed, telemetry.EventTCPClosed, telemetry.EventPacketDropped,
+		telemetry.EventTCPOpened, telemetry.EventTCPFailed, telemetry.EventTCPClosed, telemetry.EventTCPListenDropped, telemetry.EventPacketDropped,
 		telemetry.TCPConnections.Name, telemetry.TCPConnectDuration.Name, telemetry.TCPConnectionDuration.Name,
 		telemetry.PacketDrops.Name, telemetry.ProgramEvents.Name, telemetry.ProgramRecords.Name,
 		telemetry.ProgramUp.Name, telemetry.ProgramQueued.Name, telemetry.ProgramLedgerRows.Name,

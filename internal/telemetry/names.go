@@ -54,6 +54,9 @@ const (
 	TCPEndedBy          = "kerntap.tcp.ended_by"
 	TCPCloserPID        = "kerntap.tcp.closer.pid"
 	TCPCloserCommand    = "kerntap.tcp.closer.command"
+	TCPListenDropped    = "kerntap.tcp.listen.drops"
+	TCPListenWaiting    = "kerntap.tcp.listen.queue.length"
+	TCPListenLimit      = "kerntap.tcp.listen.queue.limit"
 	DurationMinimum     = "kerntap.minimum_duration"
 )
 
@@ -105,6 +108,7 @@ const (
 	EventTCPClosed     = "kerntap.tcp.connection.closed"
 	EventPacketDropped = "kerntap.packet.dropped"
 
+	EventTCPListenDropped = "kerntap.tcp.listen.dropped"
 	EventTCPRetransmitted = "kerntap.tcp.retransmitted"
 	EventTCPReset         = "kerntap.tcp.reset"
 	EventUDPOpened        = "kerntap.udp.connection.opened"

@@ -49,6 +49,10 @@ func byHolder(e *Event) { e.Attribution = ByHolder }
 
 func portForgotten(e *Event) { e.Peer = netip.AddrPortFrom(e.Peer.Addr(), 0) }
 
+func listening(e *Event) { e.Peer, e.Dropped, e.Queue = noEndpoint, 57, Queue{Waiting: 2, Limit: 1} }
+
+func calm(e *Event) { e.Dropped, e.Queue = 1, Queue{Waiting: 0, Limit: 128} }
+
 func unsent(e *Event) { e.Local = noEndpoint }
 
 func TestAttributesHoldWhatIsKnownAndNothingElse(t *testing.T) {
@@ -89,6 +93,9 @@ func TestAttributesHoldWhatIsKnownAndNothingElse(t *testing.T) {
 		{"no route", with(with(event(RoleClient, OutcomeFailed, syscall.ENETUNREACH), untimed), unsent), [][]string{
 			slices.Concat(endsV4[:2], endsV4[4:]), ofCurl,
 			{`kerntap.tcp.role="client"`, `error.type="network_unreachable"`, "kerntap.errno=101"}}},
+		{"listener", with(with(event(RoleServer, OutcomeListenDropped, 0), untimed), listening), [][]string{endsV4[:4], ofCurl,
+			{`kerntap.tcp.role="server"`, "kerntap.tcp.listen.drops=57", "kerntap.tcp.listen.queue.length=2",
+				"kerntap.tcp.listen.queue.limit=1"}}},
 		{"older than kerntap", with(with(event(RoleUnknown, OutcomeClosed, 0), untimed), ofNobody), [][]string{endsV4}},
 	} {
 		first := telemetry.String("already", "there")

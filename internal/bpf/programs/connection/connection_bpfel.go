@@ -23,7 +23,7 @@ type connectionAllowance struct {
 type connectionCgroupLast struct {
 	_     structs.HostLayout
 	Id    uint64
-	Times uint64
+	Until uint64
 }
 
 type connectionCgroupNames struct {
@@ -83,12 +83,15 @@ type connectionConnectionEvent struct {
 	Error       int32
 	CloserPid   uint32
 	Closer      [16]int8
+	Dropped     uint32
+	Waiting     uint32
+	Limit       uint32
 	Outcome     uint8
 	Role        uint8
 	Attribution uint8
 	Ending      uint8
 	Protocol    uint8
-	Pad         [3]uint8
+	Pad         [7]uint8
 }
 
 type connectionConnectionRow struct {

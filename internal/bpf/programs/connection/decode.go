@@ -20,7 +20,7 @@ type decoder struct {
 // follow makes the decoder go by a configuration from now on.
 func (d *decoder) follow(config Config) {
 	var exported uint32
-	for _, outcome := range []Outcome{OutcomeOpened, OutcomeFailed, OutcomeClosed} {
+	for _, outcome := range []Outcome{OutcomeOpened, OutcomeFailed, OutcomeClosed, OutcomeListenDropped} {
 		if slices.Contains(config.Records, outcome.String()) {
 			exported |= record(outcome, false)
 		}
@@ -47,7 +47,7 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 		return nil, fmt.Errorf("connection: %w", err)
 	}
 	outcome := Outcome(wire.Outcome)
-	if outcome < OutcomeOpened || outcome > OutcomeClosed {
+	if outcome < OutcomeOpened || outcome > OutcomeListenDropped {
 		return nil, fmt.Errorf("connection: outcome %d is unknown", wire.Outcome)
 	}
 	udp := wire.Protocol == syscall.IPPROTO_UDP
@@ -69,6 +69,8 @@ func (d *decoder) decode(base bpf.BaseEvent, sample []byte) (bpf.BPFEvent, error
 		CloserCommand: closer,
 		Local:         endpoint(wire.Local.Address, wire.Local.Port),
 		Peer:          endpoint(wire.Peer.Address, wire.Peer.Port),
+		Dropped:       wire.Dropped,
+		Queue:         Queue{Waiting: wire.Waiting, Limit: wire.Limit},
 		exported:      d.exported.Load()&record(outcome, udp) != 0,
 	}, nil
 }

@@ -67,7 +67,8 @@ func TestASampleIsDecodedFieldByField(t *testing.T) {
 }
 
 func TestEveryOutcomeAndRoleIsDecoded(t *testing.T) {
-	for outcome, name := range map[Outcome]string{OutcomeOpened: "opened", OutcomeFailed: "failed", OutcomeClosed: "closed"} {
+	for outcome, name := range map[Outcome]string{OutcomeOpened: "opened", OutcomeFailed: "failed", OutcomeClosed: "closed",
+		OutcomeListenDropped: "listen_dropped"} {
 		for role, roleName := range map[Role]string{RoleUnknown: "", RoleClient: "client", RoleServer: "server"} {
 			wire := wireOf("192.0.2.1", "192.0.2.2")
 			wire.Outcome, wire.Role = uint8(outcome), uint8(role)
@@ -80,7 +81,7 @@ func TestEveryOutcomeAndRoleIsDecoded(t *testing.T) {
 }
 
 func TestAnUnknownOutcomeIsRefused(t *testing.T) {
-	for _, outcome := range []uint8{0, uint8(OutcomeClosed) + 1, 255} {
+	for _, outcome := range []uint8{0, uint8(OutcomeListenDropped) + 1, 255} {
 		wire := wireOf("192.0.2.1", "192.0.2.2")
 		wire.Outcome = outcome
 		if event, err := new(decoder).decode(base, sampleOf(wire)); err == nil || event != nil {

@@ -49,6 +49,8 @@ func (e *Event) EventName() string {
 		return telemetry.EventTCPOpened
 	case e.Outcome == OutcomeFailed:
 		return telemetry.EventTCPFailed
+	case e.Outcome == OutcomeListenDropped:
+		return telemetry.EventTCPListenDropped
 	default:
 		return telemetry.EventTCPClosed
 	}
@@ -56,7 +58,7 @@ func (e *Event) EventName() string {
 
 // Severity implements bpf.Described.
 func (e *Event) Severity() telemetry.Severity {
-	if e.Outcome == OutcomeFailed && !e.cancelled() {
+	if e.Outcome == OutcomeFailed && !e.cancelled() || e.Outcome == OutcomeListenDropped {
 		return telemetry.Warn
 	}
 	return telemetry.Info
@@ -65,6 +67,8 @@ func (e *Event) Severity() telemetry.Severity {
 // Body implements bpf.Described.
 func (e *Event) Body() string {
 	switch {
+	case e.Outcome == OutcomeListenDropped:
+		return fmt.Sprintf("%s dropped %s on %s: %s", e.Who(), packets(e.Dropped), e.Local, e.Queue)
 	case e.Outcome == OutcomeOpened && e.Role == RoleServer:
 		return fmt.Sprintf("%s accepted %s on %s", e.Who(), e.peer(), e.Local)
 	case e.Outcome == OutcomeOpened:
@@ -138,9 +142,11 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 			telemetry.String(telemetry.NetworkLocalAddress, e.Local.Addr().String()),
 			telemetry.Int(telemetry.NetworkLocalPort, int64(e.Local.Port())))
 	}
-	dst = append(dst, telemetry.String(telemetry.NetworkPeerAddress, e.Peer.Addr().String()))
-	if !e.portForgotten() {
-		dst = append(dst, telemetry.Int(telemetry.NetworkPeerPort, int64(e.Peer.Port())))
+	if e.Outcome != OutcomeListenDropped {
+		dst = append(dst, telemetry.String(telemetry.NetworkPeerAddress, e.Peer.Addr().String()))
+		if !e.portForgotten() {
+			dst = append(dst, telemetry.Int(telemetry.NetworkPeerPort, int64(e.Peer.Port())))
+		}
 	}
 	dst = e.OwnerAttributes(dst)
 	if role := e.Role.String(); role != "" {
@@ -167,6 +173,9 @@ func (e *Event) Attributes(dst []telemetry.Attribute) []telemetry.Attribute {
 			telemetry.Int(telemetry.TCPCloserPID, int64(e.CloserPID)),
 			telemetry.String(telemetry.TCPCloserCommand, e.CloserCommand))
 	}
+	if e.Outcome == OutcomeListenDropped {
+		dst = e.Queue.attributes(append(dst, telemetry.Int(telemetry.TCPListenDropped, int64(e.Dropped))))
+	}
 	if e.Ending != 0 {
 		dst = e.Ending.attributes(e.Traffic.attributes(dst, e.Role))
 	}
@@ -189,7 +198,7 @@ func (e *Event) older() bool { return e.Attribution == ByHolder }
 // attribution is the value of kerntap.attribution, "" where the process itself did what the event tells.
 func (e *Event) attribution() string {
 	switch {
-	case e.Command == "":
+	case e.Command == "" || e.Outcome == OutcomeListenDropped:
 		return ""
 	case e.older():
 		return telemetry.AttributionHolder

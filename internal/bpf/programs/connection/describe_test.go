@@ -50,6 +50,7 @@ func TestEveryOutcomeHasItsNameAndSeverity(t *testing.T) {
 		{OutcomeFailed, 0, "kerntap.tcp.connection.failed", telemetry.Info}, // cancelled
 		{OutcomeClosed, 0, "kerntap.tcp.connection.closed", telemetry.Info},
 		{OutcomeClosed, syscall.ECONNRESET, "kerntap.tcp.connection.closed", telemetry.Info},
+		{OutcomeListenDropped, 0, "kerntap.tcp.listen.dropped", telemetry.Warn},
 	} {
 		for _, role := range []Role{RoleUnknown, RoleClient, RoleServer} {
 			e := event(role, test.outcome, test.errno)
@@ -91,6 +92,10 @@ func TestABodyIsOneLineForPeople(t *testing.T) {
 			"curl[1234] ended its connection with 198.51.100.2:443 after 1.5ms, 5 bytes sent, 7 received"},
 		{with(with(event(RoleUnknown, OutcomeClosed, 0), carrying), byHolder),
 			"curl[1234] ended its connection with 198.51.100.2:443 after at least 1.5ms, 5 bytes sent, 7 received"},
+		{with(event(RoleServer, OutcomeListenDropped, 0), listening),
+			"curl[1234] dropped 57 packets on 192.0.2.1:40000: its queue is full, 2 wait to be accepted"},
+		{with(with(event(RoleServer, OutcomeListenDropped, 0), listening), calm),
+			"curl[1234] dropped 1 packet on 192.0.2.1:40000: 0 wait to be accepted, and its queue is full with 129"},
 		{with(event(RoleClient, OutcomeOpened, 0), ofTheKernel), "kernel connected to 198.51.100.2:443 in 1.5ms"},
 		{with(event(RoleClient, OutcomeOpened, 0), lasting(time.Second)), "curl[1234] connected to 198.51.100.2:443 in 1s"},
 		{with(event(RoleClient, OutcomeOpened, 0), lasting(12_345)), "curl[1234] connected to 198.51.100.2:443 in 12µs"},

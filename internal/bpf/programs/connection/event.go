@@ -23,9 +23,11 @@ const (
 	OutcomeFailed
 	// OutcomeClosed is the end of a connection that was established.
 	OutcomeClosed
+	// OutcomeListenDropped is that of packets which a listener dropped, most often because a queue of its was full.
+	OutcomeListenDropped
 )
 
-var outcomeNames = [...]string{"unknown", "opened", "failed", "closed"}
+var outcomeNames = [...]string{"unknown", "opened", "failed", "closed", "listen_dropped"}
 
 // String returns the outcome as the configuration spells it.
 func (o Outcome) String() string {
@@ -104,8 +106,12 @@ type Event struct {
 	// one than its owner; 0 and "" if it is not, or not known.
 	CloserPID     uint32
 	CloserCommand string
-	// Local and Peer are this end and the other; IPv4-mapped addresses are IPv4.
+	// Local and Peer are this end and the other; IPv4-mapped addresses are IPv4. A listener has no peer.
 	Local, Peer netip.AddrPort
+	// Dropped is how many packets the listener dropped since that was last told, Queue what its queue was then; both are zero
+	// but for what a listener dropped.
+	Dropped uint32
+	Queue   Queue
 
 	exported bool
 }
@@ -121,7 +127,7 @@ func (e *Event) GetEventType() string { return Name }
 
 // isAttempt tells whether an outcome is the one of a client's connect.
 func isAttempt(role Role, outcome Outcome) bool {
-	return role == RoleClient && outcome != OutcomeClosed
+	return role == RoleClient && (outcome == OutcomeOpened || outcome == OutcomeFailed)
 }
 
 // Tally implements bpf.Tallied: a record is a sample, and what it shows is counted in its row.
@@ -183,7 +189,7 @@ func (e *Event) MarshalJSON() ([]byte, error) {
 
 // networkType is the value of network.type.
 func (e *Event) networkType() string {
-	if e.Peer.Addr().Is4() {
+	if e.Peer.Addr().Is4() || e.Outcome == OutcomeListenDropped && e.Local.Addr().Is4() {
 		return telemetry.IPv4
 	}
 	return telemetry.IPv6

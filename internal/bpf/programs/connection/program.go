@@ -19,8 +19,8 @@ const Name = "connection"
 
 // Config is what the key programs.connection configures.
 type Config struct {
-	// Records are the outcomes that are sent as log records: opened, failed, closed, and of UDP udp_opened and
-	// udp_failed. Counters count all of them.
+	// Records are the outcomes that are sent as log records: opened, failed, closed, listen_dropped, and of UDP udp_opened
+	// and udp_failed. Counters count all of them.
 	Records []string `yaml:"records"`
 }
 
@@ -30,15 +30,15 @@ const (
 	udpFailed = "udp_failed"
 )
 
-// DefaultConfig sends failures and ends: an opened connection is told again when it closes.
+// DefaultConfig sends failures, ends, and what listeners dropped: an opened connection is told again when it closes.
 func DefaultConfig() Config {
-	return Config{Records: []string{OutcomeFailed.String(), OutcomeClosed.String()}}
+	return Config{Records: []string{OutcomeFailed.String(), OutcomeClosed.String(), OutcomeListenDropped.String()}}
 }
 
 // Validate returns an error of one line that names the key at fault.
 func (c Config) Validate() error {
 	known := []string{
-		OutcomeOpened.String(), OutcomeFailed.String(), OutcomeClosed.String(), udpOpened, udpFailed,
+		OutcomeOpened.String(), OutcomeFailed.String(), OutcomeClosed.String(), OutcomeListenDropped.String(), udpOpened, udpFailed,
 	}
 	for _, record := range c.Records {
 		if !slices.Contains(known, record) {
