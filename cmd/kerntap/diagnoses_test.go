@@ -45,7 +45,7 @@ var changing = []struct {
 	{regexp.MustCompile(`(in|after) [0-9.]+(µs|ms|s)`), "$1 DURATION"},
 	{regexp.MustCompile(`dropped \d+ packets?`), "dropped N packets"},
 	{regexp.MustCompile(`\d+ bytes`), "N bytes"},
-	{regexp.MustCompile(` at \w+\+0x[0-9a-f]+`), " at PLACE"},
+	{regexp.MustCompile(` at [\w.]+\+0x[0-9a-f]+( \[\w+\])?`), " at PLACE"},
 }
 
 func withoutWhatChanges(line string) string {
