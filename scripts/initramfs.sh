@@ -61,6 +61,7 @@ tests() { # tests ARCHITECTURE PACKAGE...
 	done
 	# what tests open beside themselves, where go test would have them find it
 	find internal -name '*_bpfel.o' -exec cp --parents {} "$work/root/tests/" \;
+	cp --parents docs/diagnoses.md "$work/root/tests/"
 }
 
 # Each line of modules.dep names a module and, in reverse, what must be loaded before it.

@@ -31,26 +31,33 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-func (b *buffer) has(part string) bool {
+func (b *buffer) has(part string) bool { return strings.Contains(b.String(), part) }
+
+func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Contains(b.text.String(), part)
+	return b.text.String()
 }
 
-// background runs a command line in this process until stop, which returns what it wrote.
+// background runs a command line in this process until stop or the test's end, which wait for it; stop returns its exit code,
+// as often as it is called.
 func background(t *testing.T, args ...string) (stdout, stderr *buffer, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	stdout, stderr = new(buffer), new(buffer)
-	exited := make(chan int, 1)
+	var code int
+	exited := make(chan struct{})
 	go func() {
-		exited <- run(ctx, environment{environ: []string{"GOMEMLIMIT=off"}, stdout: stdout, stderr: stderr}, args)
+		defer close(exited)
+		code = run(ctx, environment{environ: []string{"GOMEMLIMIT=off"}, stdout: stdout, stderr: stderr}, args)
 	}()
-	t.Cleanup(cancel)
-	return stdout, stderr, func() int {
+	stop = func() int {
 		cancel()
-		return <-exited
+		<-exited
+		return code
 	}
+	t.Cleanup(func() { stop() })
+	return stdout, stderr, stop
 }
 
 func TestWatchShowsTheRecordsOfARunningKerntap(t *testing.T) {

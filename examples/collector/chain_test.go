@@ -3,6 +3,7 @@ package collector
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
@@ -23,7 +26,7 @@ const root = "../.."
 
 func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{"database": database, "service": service})
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // until returns as soon as what is said is so.
@@ -108,11 +111,18 @@ func listen(t *testing.T, network, address string) net.Listener {
 	return listener
 }
 
-func freeAddress(t *testing.T) string {
+// freeAddresses are addresses for a process that binds them later: of a host in 127.0.0.0/8 that no other test has, as it is
+// told by a port that is held until the test ends. What others bind or connect from 127.0.0.1 cannot be in their way.
+func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
-	listener := listen(t, "tcp", "127.0.0.1:0")
-	defer listener.Close()
-	return listener.Addr().String()
+	own := listen(t, "tcp", "127.0.0.1:0").Addr().(*net.TCPAddr).Port
+	addresses := make([]string, n)
+	for i := range addresses {
+		listener := listen(t, "tcp", fmt.Sprintf("127.1.%d.%d:0", own>>8, own&255))
+		defer listener.Close() // when there are all, so that no two are the same
+		addresses[i] = listener.Addr().String()
+	}
+	return addresses
 }
 
 // collector is a real one with otel-collector.yaml and overlays.
@@ -140,9 +150,9 @@ func startLast(t *testing.T, environ []string, overlays ...string) collector {
 
 func startCollector(t *testing.T, environ []string, overlays ...string) collector {
 	t.Helper()
-	c := collector{grpc: freeAddress(t)}
-	_, own, _ := net.SplitHostPort(freeAddress(t))
-	health := freeAddress(t)
+	free := freeAddresses(t, 4)
+	c := collector{grpc: free[0]}
+	host, own, _ := net.SplitHostPort(free[1])
 	args := []string{"--config", "otel-collector.yaml"}
 	for _, overlay := range overlays {
 		if !filepath.IsAbs(overlay) {
@@ -150,8 +160,8 @@ func startCollector(t *testing.T, environ []string, overlays ...string) collecto
 		}
 		args = append(args, "--config", overlay)
 	}
-	c.process = start(t, here, append(environ, "OTLP_GRPC_ENDPOINT="+c.grpc, "OTLP_HTTP_ENDPOINT="+freeAddress(t),
-		"HEALTH_ENDPOINT="+health, "COLLECTOR_METRICS_PORT="+own), output(t, "scripts/collector.sh"), args...)
+	c.process = start(t, here, append(environ, "OTLP_GRPC_ENDPOINT="+c.grpc, "OTLP_HTTP_ENDPOINT="+free[2],
+		"HEALTH_ENDPOINT="+free[3], "COLLECTOR_METRICS_HOST="+host, "COLLECTOR_METRICS_PORT="+own), output(t, "scripts/collector.sh"), args...)
 	until(t, "a collector takes OTLP", func() bool {
 		conn, err := net.Dial("tcp", c.grpc)
 		if err == nil {

@@ -1,25 +1,33 @@
 package collector
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
 // broker speaks Kafka's protocol in this process, and counts what is written into its topics.
 type broker struct {
 	*kfake.Cluster
 	mu sync.Mutex
-	// written are what is in each topic, by partition.
-	written map[string]map[int32]batches
+	// bytes are those of each topic as they are stored, by partition.
+	bytes map[string]map[int32]int
+	// points are how many points of metrics were written.
+	points int
 }
 
-// batches are some of Kafka's: messages, and bytes as they are stored.
-type batches struct{ messages, bytes int }
+const (
+	logsTopic    = "kerntap_logs"
+	metricsTopic = "kerntap_metrics"
+)
 
 const partitions = 4
 
@@ -27,24 +35,19 @@ func startBroker(t *testing.T) *broker {
 	t.Helper()
 	// The versions of a Kafka 3.6: later ones tell topics by number.
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.MaxVersions(kversion.V3_6_0()),
-		kfake.SeedTopics(partitions, "kerntap_logs", "kerntap_metrics"))
+		kfake.SeedTopics(partitions, logsTopic, metricsTopic))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	b := &broker{Cluster: cluster, written: map[string]map[int32]batches{"kerntap_logs": {}, "kerntap_metrics": {}}}
+	b := &broker{Cluster: cluster, bytes: map[string]map[int32]int{logsTopic: {}, metricsTopic: {}}}
 	cluster.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		b.mu.Lock()
-		defer b.mu.Unlock()
 		for _, topic := range request.(*kmsg.ProduceRequest).Topics {
 			for _, partition := range topic.Partitions {
-				var batch kmsg.RecordBatch
-				if err := batch.ReadFrom(partition.Records); err != nil {
-					t.Errorf("a batch that cannot be read: %v", err)
+				if err := b.take(topic.Topic, partition.Partition, partition.Records); err != nil {
+					t.Errorf("a batch for %s that cannot be read: %v", topic.Topic, err)
 				}
-				seen := b.written[topic.Topic][partition.Partition]
-				b.written[topic.Topic][partition.Partition] = batches{seen.messages + int(batch.NumRecords), seen.bytes + len(partition.Records)}
 			}
 		}
 		return nil, nil, false
@@ -52,15 +55,71 @@ func startBroker(t *testing.T) *broker {
 	return b
 }
 
-// topic is what is in a topic, and in how many of its partitions.
-func (b *broker) topic(name string) (all batches, in int) {
+// take counts a batch as it is stored.
+func (b *broker) take(topic string, partition int32, stored []byte) error {
+	points := 0
+	if topic == metricsTopic {
+		messages, err := unpack(stored)
+		if err != nil {
+			return err
+		}
+		for _, message := range messages {
+			metrics, err := new(pmetric.ProtoUnmarshaler).UnmarshalMetrics(message)
+			if err != nil {
+				return err
+			}
+			points += metrics.DataPointCount()
+		}
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, written := range b.written[name] {
-		all.messages += written.messages
-		all.bytes += written.bytes
+	b.bytes[topic][partition] += len(stored)
+	b.points += points
+	return nil
+}
+
+// unpack returns the messages in a batch of Kafka's.
+func unpack(stored []byte) (messages [][]byte, err error) {
+	var batch kmsg.RecordBatch
+	if err := batch.ReadFrom(stored); err != nil {
+		return nil, err
 	}
-	return all, len(b.written[name])
+	rest := batch.Records
+	if codec := kgo.CompressionCodecType(batch.Attributes & 7); codec != kgo.CodecNone {
+		if rest, err = kgo.DefaultDecompressor().Decompress(rest, codec); err != nil {
+			return nil, err
+		}
+	}
+	for range batch.NumRecords {
+		length, of := binary.Varint(rest)
+		end := of + int(length)
+		if of <= 0 || end < of || end > len(rest) {
+			return nil, fmt.Errorf("a message of %d bytes in the last %d of its batch", length, len(rest))
+		}
+		var message kmsg.Record
+		if err := message.ReadFrom(rest[:end]); err != nil {
+			return nil, err
+		}
+		messages, rest = append(messages, message.Value), rest[end:]
+	}
+	return messages, nil
+}
+
+// topic is how many bytes are in a topic, and in how many of its partitions.
+func (b *broker) topic(name string) (bytes, in int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, stored := range b.bytes[name] {
+		bytes += stored
+	}
+	return bytes, len(b.bytes[name])
+}
+
+// sent is how many points of metrics were written.
+func (b *broker) sent() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.points
 }
 
 // What a node sends goes through Kafka and out of it again in two collectors that share the partitions: nothing is lost, and
@@ -76,25 +135,28 @@ func TestANodeThroughKafka(t *testing.T) {
 	readers := []collector{startLast(t, environ, "from-kafka"), startLast(t, environ, "from-kafka")}
 	n := startNode(t, "gzip", own)
 	n.work(t)
-	exports := n.sent.sum("metrics").requests
-	until(t, "metrics of all that was done are exported a few times", func() bool { return n.sent.sum("metrics").requests > exports+4 })
+	n.exportsAll(t)
 	n.stop(t)
 	own.stop(t)
-	logs, inLogs := b.topic("kerntap_logs")
-	metrics, inMetrics := b.topic("kerntap_metrics")
+	logs, inLogs := b.topic(logsTopic)
+	metrics, inMetrics := b.topic(metricsTopic)
 	var w told
 	until(t, "every failed connect and all metrics are read out of Kafka", func() bool {
 		w = read(t, readers...)
-		return w.failed == commands*rounds && w.resources >= metrics.messages
+		return w.failed >= commands*rounds && w.points >= b.sent()
 	})
 	for _, reader := range readers {
 		reader.stop(t)
 	}
+	w = read(t, readers...)
 	t.Log(w)
+	if w.failed != commands*rounds || w.points != b.sent() {
+		t.Errorf("%d failed connects were read, of %d; %d points, of %d", w.failed, commands*rounds, w.points, b.sent())
+	}
 	if inLogs != 1 || inMetrics != 1 {
 		t.Errorf("one kerntap's records are in %d partitions, its metrics in %d", inLogs, inMetrics)
 	}
-	export := float64(metrics.bytes) / float64(w.points) * float64(len(w.series))
+	export := float64(metrics) / float64(w.points) * float64(len(w.series))
 	t.Logf("in Kafka, zstd: %.1f kB an export of all series, %.0f MB a day at one every 10 s; %.0f B a record",
-		export/1e3, export*8640/1e6, float64(logs.bytes)/float64(w.records))
+		export/1e3, export*8640/1e6, float64(logs)/float64(w.records))
 }

@@ -120,3 +120,10 @@ func (n node) work(t *testing.T) {
 		<-pace.C
 	}
 }
+
+// exportsAll waits until the metrics of all that was done have been exported a few times.
+func (n node) exportsAll(t *testing.T) {
+	t.Helper()
+	before := n.sent.sum("metrics").requests
+	until(t, "metrics of all that was done are exported a few times", func() bool { return n.sent.sum("metrics").requests > before+4 })
+}

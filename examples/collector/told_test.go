@@ -15,8 +15,6 @@ import (
 // told is what collectors wrote of one kerntap.
 type told struct {
 	records, failed, points int
-	// resources are Resources of metrics: one or more a message.
-	resources int
 	// series are the points' identities, and how many series Prometheus makes of each.
 	series map[string]int
 }
@@ -99,7 +97,6 @@ func (w *told) metrics(t *testing.T, line []byte) {
 	if err != nil {
 		t.Fatalf("%v in %s", err, line)
 	}
-	w.resources += request.ResourceMetrics().Len()
 	for _, resource := range request.ResourceMetrics().All() {
 		for _, scope := range resource.ScopeMetrics().All() {
 			for _, metric := range scope.Metrics().All() {

@@ -81,45 +81,7 @@ var answers = map[string][]answer{
 }
 
 func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
-	ns := bpftest.NewNamespace(t)
-	bpftest.RequireTool(t, "prometheus")
-	ns.Firewall(t, dropRules)
-	s := newStack(t)
-	ns.StartHelper(t, host, "serve").Line(t)
-	someone := ns.StartHelper(t, command, "trouble")
-	cause := func() {
-		someone.Send(t, "go")
-		someone.Line(t)
-	}
-	var seen string
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log("last counted were " + seen)
-		}
-	})
-	// A rate begins with the second look at a series: the first round makes them.
-	cause()
-	counted := func(rounds int) func() bool {
-		return func() bool {
-			seen = ""
-			all := true
-			for _, job := range jobs {
-				connected, err := s.ask(`sum(kerntap_tcp_connections_total{job="` + job + `",kerntap_command="kt-panels"})`)
-				lost, err2 := s.ask(`sum(kerntap_packet_drops_total{job="` + job + `",kerntap_command="kt-panels"})`)
-				ended, err3 := s.ask(`sum(kerntap_tcp_connection_duration_seconds_count{job="` + job + `",kerntap_command=~"kt-panel.*"})`)
-				seen += fmt.Sprintln(job, connected, lost, ended, errors.Join(err, err2, err3))
-				all = all && err == nil && err2 == nil && err3 == nil && len(connected)+len(lost)+len(ended) == 3 &&
-					connected[0].value == float64(rounds*(failing+answered+cutOff)) && lost[0].value > 0.9*float64(rounds*hasty) &&
-					ended[0].value == float64(rounds*2*(answered+cutOff))
-			}
-			return all
-		}
-	}
-	until(t, "Prometheus has the first round", counted(1))
-	for range rounds {
-		cause()
-	}
-	until(t, "Prometheus has all rounds", counted(rounds+1))
+	s := causeTrouble(t)
 	for _, d := range dashboards() {
 		for _, p := range d.panels {
 			if p.kind != logs {
@@ -132,6 +94,62 @@ func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
 		}
 	}
 	s.alerts(t)
+}
+
+// causeTrouble returns a stack whose Prometheus has all rounds of trouble.
+func causeTrouble(t *testing.T) stack {
+	t.Helper()
+	ns := bpftest.NewNamespace(t)
+	bpftest.RequireTool(t, "prometheus")
+	ns.Firewall(t, dropRules)
+	s := newStack(t)
+	ns.StartHelper(t, host, "serve").Line(t)
+	someone := ns.StartHelper(t, command, "trouble")
+	cause := func() {
+		someone.Send(t, "go")
+		someone.Line(t)
+	}
+	// A rate begins with the second look at a series: the first round makes them.
+	cause()
+	s.awaitRounds(t, 1)
+	for range rounds {
+		cause()
+	}
+	s.awaitRounds(t, rounds+1)
+	return s
+}
+
+// awaitRounds returns when Prometheus has so many rounds, of each kerntap.
+func (s stack) awaitRounds(t *testing.T, rounds int) {
+	t.Helper()
+	var seen string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("last counted were " + seen)
+		}
+	})
+	until(t, fmt.Sprintf("Prometheus has %d rounds", rounds), func() bool {
+		seen = ""
+		all := true
+		for _, job := range jobs {
+			has, counted := s.hasRounds(job, rounds)
+			seen += counted + "\n"
+			all = all && has
+		}
+		return all
+	})
+}
+
+// hasRounds tells whether so many were counted by one kerntap, and for people what was.
+func (s stack) hasRounds(job string, rounds int) (has bool, counted string) {
+	connected, err := s.ask(`sum(kerntap_tcp_connections_total{job="` + job + `",kerntap_command="kt-panels"})`)
+	lost, err2 := s.ask(`sum(kerntap_packet_drops_total{job="` + job + `",kerntap_command="kt-panels"})`)
+	ended, err3 := s.ask(`sum(kerntap_tcp_connection_duration_seconds_count{job="` + job + `",kerntap_command=~"kt-panel.*"})`)
+	err = errors.Join(err, err2, err3)
+	has = err == nil && len(connected)+len(lost)+len(ended) == 3 &&
+		connected[0].value == float64(rounds*(failing+answered+cutOff)) && lost[0].value > 0.9*float64(rounds*hasty) &&
+		ended[0].value == float64(rounds*2*(answered+cutOff))
+	return has, fmt.Sprint(job, connected, lost, ended, err)
 }
 
 // shows asks what a panel asks, of one kerntap and the commands in trouble alone.
