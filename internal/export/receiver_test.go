@@ -134,6 +134,7 @@ func (m *metricsService) Export(ctx context.Context, request pmetricotlp.ExportR
 		}
 	}
 	m.keepMetadata(ctx)
+	m.largest = max(m.largest, (&pmetric.ProtoMarshaler{}).MetricsSize(request.Metrics()))
 	kept := pmetric.NewMetrics()
 	request.Metrics().CopyTo(kept)
 	m.metrics = append(m.metrics, kept)
