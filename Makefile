@@ -88,6 +88,10 @@ soak: deps build collector ## half an hour of mixed load with restarts and reloa
 	cd cmd/kerntap && $(SUDO) env PATH="$$PATH" REQUIRE_BPF=1 SOAK_TIME=$(or $(DURATION),30m) SOAK_BINARY=$(CURDIR)/bin/kerntap \
 		../../bin/soak.test -test.v -test.timeout 0 -test.run '^TestSoak$$'
 
+.PHONY: fuzz
+fuzz: ## fuzz every fuzz function of every package for ten seconds each: DURATION=1m lengthens it
+	@GO="$(GO)" DURATION="$(DURATION)" scripts/fuzz.sh
+
 .PHONY: clean
 clean: ## remove what build left
 	rm -rf bin dist examples/docker-compose/bin

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -16,22 +17,39 @@ import (
 )
 
 // certificates are the files of an authority and of what it issued to both ends of a connection over loopback.
-type certificates struct{ authority, server, serverKey, client, clientKey string }
+type certificates struct {
+	authority, server, serverKey, client, clientKey string
+
+	issuer *x509.Certificate
+	signer crypto.Signer
+}
 
 func newCertificates(t *testing.T) certificates {
 	t.Helper()
 	authority := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true,
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	key := newKey(t)
-	var c certificates
+	c := certificates{issuer: authority, signer: key}
 	c.authority, _ = issue(t, authority, authority, key, key)
-	leaf := func(serial int64, usage x509.ExtKeyUsage) (string, string) {
-		return issue(t, &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour),
-			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{usage}}, authority, newKey(t), key)
-	}
-	c.server, c.serverKey = leaf(2, x509.ExtKeyUsageServerAuth)
-	c.client, c.clientKey = leaf(3, x509.ExtKeyUsageClientAuth)
+	c.server, c.serverKey = c.leaf(t, 2, x509.ExtKeyUsageServerAuth, time.Hour)
+	c.client, c.clientKey = c.leaf(t, 3, x509.ExtKeyUsageClientAuth, time.Hour)
 	return c
+}
+
+// leaf issues a certificate that is good for a while from now on.
+func (c certificates) leaf(t *testing.T, serial int64, usage x509.ExtKeyUsage, good time.Duration) (file, key string) {
+	t.Helper()
+	return issue(t, &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(good),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{usage}}, c.issuer, newKey(t), c.signer)
+}
+
+// renew puts another certificate of the client in the place of the one before.
+func (c certificates) renew(t *testing.T, serial int64) {
+	t.Helper()
+	file, key := c.leaf(t, serial, x509.ExtKeyUsageClientAuth, time.Hour)
+	if err := errors.Join(os.Rename(file, c.client), os.Rename(key, c.clientKey)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {

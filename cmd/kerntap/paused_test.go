@@ -48,17 +48,8 @@ func scraped(t *testing.T, address string, words ...string) float64 {
 // scrapedAll returns the values of all series whose lines contain every word.
 func scrapedAll(t *testing.T, address string, words ...string) (all []float64) {
 	t.Helper()
-	answer, err := http.Get("http://" + address + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 lines:
-	for line := range strings.Lines(string(body)) {
+	for line := range strings.Lines(exposition(t, address)) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -74,6 +65,21 @@ lines:
 		all = append(all, value)
 	}
 	return all
+}
+
+// exposition is what /metrics says.
+func exposition(t *testing.T, address string) string {
+	t.Helper()
+	answer, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 // Whoever stops the process of kerntap for ten seconds, in which far more happens than records can tell, finds every

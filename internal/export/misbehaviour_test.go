@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"maps"
-	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -158,54 +157,6 @@ func checkTold(t *testing.T, p *Pipeline, collector *receiver) {
 	if !maps.Equal(told, want) {
 		t.Errorf("over OTLP it says %v, the status %v", told, want)
 	}
-}
-
-// resetting is a listener whose first connections are reset in the middle of what they are sent.
-type resetting struct {
-	net.Listener
-	mu    sync.Mutex
-	first int
-}
-
-func (r *resetting) Accept() (net.Conn, error) {
-	conn, err := r.Listener.Accept()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err == nil && r.first > 0 {
-		r.first--
-		return &resetConn{TCPConn: conn.(*net.TCPConn), left: 30_000}, nil
-	}
-	return conn, err
-}
-
-type resetConn struct {
-	*net.TCPConn
-	left int
-}
-
-func (c *resetConn) Read(p []byte) (int, error) {
-	n, err := c.TCPConn.Read(p[:min(len(p), 4096)])
-	if c.left -= n; c.left <= 0 {
-		_ = c.SetLinger(0)
-		_ = c.Close()
-		return 0, errors.New("reset")
-	}
-	return n, err
-}
-
-func TestConnectionsThatAreResetInTheMiddleLoseNothing(t *testing.T) {
-	each(t, func(t *testing.T, protocol string) {
-		collector := receiver{wrap: func(l net.Listener) net.Listener { return &resetting{Listener: l, first: 3} }}
-		o := soon(protocol, collector.start(t, protocol, "127.0.0.1:0"))
-		o.Programs = somePrograms
-		p := begin(t, o)
-		handleNumbered(p, 0, misbehavedBatches*maxBatch)
-		s := awaitSettled(t, p)
-		if got := collector.distinct(); s.Exported != misbehavedBatches*maxBatch || got != misbehavedBatches*maxBatch {
-			t.Errorf("%d arrived, %+v", got, s)
-		}
-		checkTold(t, p, &collector)
-	})
 }
 
 // A collector whose certificate is not to be trusted gets nothing. It has been given a good one before the records are

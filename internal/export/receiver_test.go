@@ -37,6 +37,7 @@ type receiver struct {
 	rejectedPoints int64
 	wrap           func(net.Listener) net.Listener // nil for as it is
 	warning        string                          // goes with every answer to log records
+	taken          func()                          // is called for each request with log records once it is kept
 
 	mu       sync.Mutex
 	logs     []plog.Logs
@@ -120,6 +121,9 @@ func (r *receiver) Export(ctx context.Context, request plogotlp.ExportRequest) (
 	kept := plog.NewLogs()
 	request.Logs().CopyTo(kept)
 	r.logs = append(r.logs, kept)
+	if r.taken != nil {
+		r.taken()
+	}
 	r.signal()
 	return response, nil
 }
@@ -134,6 +138,7 @@ func (m *metricsService) Export(ctx context.Context, request pmetricotlp.ExportR
 		}
 	}
 	m.keepMetadata(ctx)
+	m.largest = max(m.largest, (&pmetric.ProtoMarshaler{}).MetricsSize(request.Metrics()))
 	kept := pmetric.NewMetrics()
 	request.Metrics().CopyTo(kept)
 	m.metrics = append(m.metrics, kept)
