@@ -24,11 +24,11 @@ bring_up kerntap kerntap-host database api client trouble collector prometheus
 
 # One Resource a line: it must be the API's, and hold a failed connect that was refused.
 api=$(container api)
-recorded() {
+recorded() { # recorded EVENT WITH: of the API
 	docker logs "$(container collector)" 2>/dev/null | sed 's/{"resource":{/\n&/g' >"$work/resources"
-	grep "\"container.id\",\"value\":{\"stringValue\":\"$api\"}" "$work/resources" |
-		grep '"kerntap.tcp.connection.failed"' | grep -q '"error.type","value":{"stringValue":"refused"}'
+	grep "\"container.id\",\"value\":{\"stringValue\":\"$api\"}" "$work/resources" | grep "\"$1\"" | grep -q "$2"
 }
+healthy() { [ "$(docker inspect --format '{{.State.Health.Status}}' "$(container "$1")")" = healthy ]; }
 find() { # find WHAT COMMAND...: within two rounds of all problems
 	what=$1
 	shift
@@ -44,7 +44,12 @@ find() { # find WHAT COMMAND...: within two rounds of all problems
 	ask '{__name__=~"kerntap_(tcp_connections|packet_drops)_total",kerntap_command=~"api|client|database|"}' >&2
 	fail "this was not found: $what (last words and what Prometheus has are above)"
 }
-find "the collector wrote the API's refused connect, with its container.id $api" recorded
+for service in database api collector kerntap-host; do
+	find "a healthy $service" healthy "$service"
+done
+find "the collector wrote the API's refused connect, with its container.id $api" recorded kerntap.tcp.connection.failed \
+	'"error.type","value":{"stringValue":"refused"}'
+find "and what the API's full listen queue dropped" recorded kerntap.tcp.listen.dropped '"kerntap.tcp.listen.queue.length"'
 find "pages that the API answered, at a socket older than kerntap" answers \
 	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",kerntap_tcp_role="server",error_type=""} > 5'
 find "the database that does not listen" answers \

@@ -49,7 +49,7 @@ func TestSoak(t *testing.T) {
 	s.collector.onSocket(t)
 	s.collector.start(t)
 	s.write(t)
-	s.kerntap = s.start(t, otlpTo("grpc", s.collector.grpc), "--config", s.file, "--programs", "connection,packet_drop")
+	s.kerntap = s.start(t, otlpTo("grpc", s.collector.grpc), "--config", s.file)
 	load := s.StartHelper(t, "kt-soak", "mixed", "100")
 	var churning sync.WaitGroup
 	stop := make(chan struct{})
@@ -93,13 +93,15 @@ func (s *soak) last(t *testing.T, d time.Duration) (looks []look) {
 	return looks
 }
 
-// write writes the configuration: the throttle and the interval of metrics differ each time.
+// write writes the configuration: the throttle, the interval of metrics and what is left out differ each time. What is left out
+// is nothing that is counted here.
 func (s *soak) write(t *testing.T) {
 	t.Helper()
 	yaml := fmt.Sprintf("programs:\n  connection: {records: [opened, failed, closed, udp_opened, udp_failed]}\n"+
-		"  packet_drop: {records: [loss, refused, cleanup]}\nthrottle: {row: %d, program: %d}\n"+
+		"  packet_drop: {records: [loss, refused, cleanup], exclude: [%s]}\n"+
+		"  tcp_trouble: {records: [retransmit, reset_sent, reset_received]}\nthrottle: {row: %d, program: %d}\n"+
 		"metric_interval: %ds\nstorage: {records: 2000}\notlp: {headers: {x-reload: '%d'}}\n",
-		3+s.reloads%5, 80+s.reloads%40, 1+s.reloads%3, s.reloads)
+		[]string{"", "TCP_OFOMERGE", "TCP_OFOMERGE, TCP_ZEROWINDOW"}[s.reloads%3], 3+s.reloads%5, 80+s.reloads%40, 1+s.reloads%3, s.reloads)
 	if err := os.WriteFile(s.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
 # The collector of examples/collector/manifest.yaml. Its configuration is mounted.
 FROM scratch
-COPY otelcol /otelcol
+COPY otelcol ready /
 ENTRYPOINT ["/otelcol"]

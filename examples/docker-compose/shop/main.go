@@ -1,5 +1,6 @@
 // Command shop is a small shop that is watched: a client asks the API for a page, the API asks the database. It is one
-// binary that is what it is called: client, api, database, or trouble, which spoils the network of the API's container.
+// binary that is what it is called: client, api, database, or trouble, which spoils the network of the API's container; and
+// ready, which is the health check of those that listen.
 //
 // Every period (SHOP_PERIOD, a minute by default) another real problem comes, or none, by the clock that all containers
 // share. The shop swallows its errors, as services do: what is wrong, kerntap tells.
@@ -55,7 +56,13 @@ func (s shop) at(t time.Time) problem {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, filepath.Base(os.Args[0]), os.Getenv); err != nil {
+	name, err := filepath.Base(os.Args[0]), error(nil)
+	if name == "ready" {
+		err = ready(os.Args[1:])
+	} else {
+		err = run(ctx, name, os.Getenv)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "shop:", err)
 		os.Exit(1)
 	}
@@ -73,7 +80,7 @@ func run(ctx context.Context, name string, getenv func(string) string) error {
 		"client": client, "api": api, "database": database, "trouble": trouble,
 	}[name]
 	if !ok {
-		return errors.New("it is called client, api, database or trouble, not " + name)
+		return errors.New("it is called client, api, database, trouble or ready, not " + name)
 	}
 	return part(ctx, s)
 }

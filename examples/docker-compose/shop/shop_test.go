@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +109,27 @@ func TestTheDatabaseRefusesWhenItIsToRefuse(t *testing.T) {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestReadyIsWhetherSomethingListensThere(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	if err := ready([]string{port}); err != nil {
+		t.Error(err)
+	}
+	listener.Close()
+	if err := ready([]string{port}); err == nil {
+		t.Errorf("port %s is listened at", port)
+	}
+	for _, bad := range [][]string{nil, {"http"}, {"65536"}, {"1", "2"}} {
+		if err := ready(bad); err == nil {
+			t.Errorf("%q is taken", bad)
 		}
 	}
 }
