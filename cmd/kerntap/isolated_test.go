@@ -31,6 +31,18 @@ func newPlace(t *testing.T) *place {
 	return p
 }
 
+// buildKerntap builds what users run: this binary may hold a race detector, which multiplies what memory it takes.
+func buildKerntap(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "kerntap")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build kerntap: %v\n%s", err, said)
+	}
+	return binary
+}
+
 // isolated is a kerntap in a process of its own.
 type isolated struct {
 	process *os.Process

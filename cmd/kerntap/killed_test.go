@@ -54,18 +54,20 @@ type outage struct {
 
 // At 1,000 records a second a collector is killed and comes back a minute later, or when the queue has long been full.
 func TestACollectorIsKilledAtAThousandRecordsASecond(t *testing.T) {
+	binary := buildKerntap(t)
 	for name, o := range map[string]outage{
 		"within the bound": {100_000, time.Minute, 68 * time.Second},
 		"beyond the bound": {5_000, 12 * time.Second, 20 * time.Second},
 	} {
-		t.Run(name, func(t *testing.T) { o.run(t) })
+		t.Run(name, func(t *testing.T) { o.run(t, binary) })
 	}
 }
 
-func (o outage) run(t *testing.T) {
+func (o outage) run(t *testing.T, binary string) {
 	const rate, command = 1000, "kt-killed"
 	n := int(o.total/time.Second) * rate
 	ns, collector := newPlace(t), newOtelcol(t)
+	ns.binary = binary
 	collector.onSocket(t)
 	collector.start(t)
 	first := collector.file
@@ -96,7 +98,8 @@ func (o outage) run(t *testing.T) {
 	if got := connectionsIn(t, collector.file, command); got != int64(n) {
 		t.Errorf("the metric says %d, want %d", got, n)
 	}
-	if limit := before + 48<<10; resident > limit || peak > limit { // the queue, twice its garbage, and what a race detector adds
+	// With a full queue there is the queue and twice its garbage; while it empties there are its requests too.
+	if resident > before+48<<10 || peak > before+64<<10 {
 		t.Errorf("%d KiB resident with a full queue, %d at most until it was empty, %d before", resident, peak, before)
 	}
 	t.Logf("%d records, %d queued at the end of the outage, %d dropped, %d KiB resident then, %d at most, %d before", n, queued,
@@ -140,11 +143,12 @@ func (o outage) checkMissing(t *testing.T, account facts, n int, before, written
 	if dropped == 0 {
 		return dropped
 	}
-	if last := missing[len(missing)-1]; last-missing[0]+1 != len(missing) {
-		t.Errorf("%d records are missing between the %dth and the %dth: others of that time were kept", len(missing), missing[0], last)
-	}
-	if late > batch {
-		t.Errorf("%d records that waited were kept although they are older than those that were dropped", late)
+	// What is on its way does not leave: the batch that the first collector did not take, and another one where new records
+	// fill the queue again while it is sent.
+	first, last := missing[0], missing[len(missing)-1]
+	if kept := last - first + 1 - len(missing) + late; kept > 2*batch {
+		t.Errorf("%d are missing between the %dth and the %dth, and %d that are older than others of them were kept", len(missing),
+			first, last, kept)
 	}
 	return dropped
 }

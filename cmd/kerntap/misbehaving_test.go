@@ -11,14 +11,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// However a collector treats a kerntap that watches real connections, what it got and what /health, /metrics and the last
-// metrics over OTLP say of it is the same, to the unit.
-func TestAMisbehavingCollectorLeavesAnAccountThatAddsUp(t *testing.T) {
-	const n, command = 3000, "kt-misbehave"
-	for name, test := range map[string]struct {
-		answer func(n int) (rejected int64, err error)
-		cause  string // of what is lost
-	}{
+// mistreatment is how a collector answers the nth request with log records, counted from 1, and why some are lost by that.
+type mistreatment struct {
+	answer func(n int) (rejected int64, err error)
+	cause  string // "" where none is lost
+}
+
+func mistreatments() map[string]mistreatment {
+	return map[string]mistreatment{
 		"slow": {answer: func(int) (int64, error) {
 			<-time.After(2 * time.Second)
 			return 0, nil
@@ -30,11 +30,17 @@ func TestAMisbehavingCollectorLeavesAnAccountThatAddsUp(t *testing.T) {
 			}
 			return 0, nil
 		}, cause: "resource_exhausted"},
-	} {
+	}
+}
+
+// However a collector treats a kerntap that watches real connections, what it got and what /health, /metrics and the last
+// metrics over OTLP say of it is the same, to the unit.
+func TestAMisbehavingCollectorLeavesAnAccountThatAddsUp(t *testing.T) {
+	const n, command = 3000, "kt-misbehave"
+	for name, test := range mistreatments() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			collector := witness{answer: test.answer}
-			socket := filepath.Join(t.TempDir(), "otlp.sock")
+			collector, socket := witness{answer: test.answer}, filepath.Join(t.TempDir(), "otlp.sock")
 			collector.start(t, "unix", socket, nil)
 			ns := newPlace(t)
 			kerntap := ns.start(t, otlpTo("grpc", "unix://"+socket), "--programs", "connection", "--metric-interval", "500ms",
@@ -45,10 +51,8 @@ func TestAMisbehavingCollectorLeavesAnAccountThatAddsUp(t *testing.T) {
 			kerntap.stop(t)
 			collector.mu.Lock()
 			defer collector.mu.Unlock()
-			exported, failed := account[fact{"exporter_records", "", "exported", ""}], uint64(0)
-			if test.cause != "" {
-				failed = account[fact{"exporter_records", "", "failed", test.cause}]
-			}
+			exported := account[fact{"exporter_records", "", "exported", ""}]
+			failed := account[fact{"exporter_records", "", "failed", test.cause}]
 			if exported != uint64(collector.taken) || exported+failed != n || (failed > 0) != (test.cause != "") {
 				t.Errorf("%d of %d records were taken: %v", collector.taken, n, account)
 			}

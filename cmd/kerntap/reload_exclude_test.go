@@ -10,67 +10,97 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/kernel"
 )
+
+// excluding is a kerntap whose file says which reasons of drops it leaves out.
+type excluding struct {
+	*place
+	*isolated
+	file          string
+	reloads       int
+	lost, refused float64 // that it is to have counted
+}
+
+func startExcluding(t *testing.T) *excluding {
+	t.Helper()
+	e := &excluding{place: newPlace(t), file: filepath.Join(t.TempDir(), "kerntap.yaml")}
+	e.Firewall(t, "add table ip t; add chain ip t out { type filter hook output priority 0; }; add rule ip t out udp dport 9 drop")
+	e.write(t, "")
+	e.isolated = e.place.start(t, []string{"OTEL_SDK_DISABLED=true"}, "--config", e.file)
+	return e
+}
+
+func (e *excluding) write(t *testing.T, excluded string) {
+	t.Helper()
+	yaml := "programs: {packet_drop: {exclude: [" + excluded + "]}}\n"
+	if err := os.WriteFile(e.file, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (e *excluding) reload(t *testing.T, excluded string) {
+	t.Helper()
+	e.write(t, excluded)
+	if err := e.process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	e.reloads++
+	until(t, "the file is read again", func() bool {
+		return strings.Count(e.said.String(), "the new configuration is in force") == e.reloads
+	})
+}
+
+// counts is how many drops are lost and refused, and how many of any namespace are filtered.
+func (e *excluding) counts(t *testing.T) (lost, refused, filtered float64) {
+	t.Helper()
+	const drops = "kerntap_packet_drops_total{"
+	for _, n := range scrapedAll(t, e.api, drops, `"NETFILTER_DROP"`, `kerntap_drop_class="loss"`) {
+		lost += n
+	}
+	for _, n := range scrapedAll(t, e.api, drops, `"NO_SOCKET"`, `kerntap_drop_class="refused"`) {
+		refused += n
+	}
+	return lost, refused, scraped(t, e.api, "kerntap_program_events_total{", `"packet_drop"`, `"filtered"`)
+}
+
+// send sends to a port that the firewall drops and to one that is closed, and looks for what is told of it.
+func (e *excluding) send(t *testing.T, isExcluded bool) {
+	t.Helper()
+	const each = 7
+	_, _, before := e.counts(t)
+	sendDatagrams(t, e.place, 40012, each)
+	sendDatagrams(t, e.place, 9, each) // the later ones: with them the others are drained too
+	if e.lost += each; !isExcluded {
+		e.refused += each
+	}
+	until(t, "the drops are counted", func() bool {
+		lost, refused, _ := e.counts(t)
+		return lost >= e.lost && refused >= e.refused
+	})
+	lost, refused, filtered := e.counts(t)
+	if lost != e.lost || refused != e.refused || isExcluded && filtered-before < each {
+		t.Errorf("%g are lost, %g refused and %g more filtered, want %g and %g", lost, refused, filtered-before, e.lost, e.refused)
+	}
+}
 
 // Which drops are left out follows the file and the signal: those of a closed port are refused, then filtered, then refused
 // again, while those of the firewall stay lost all the time.
 func TestExclusionsFollowAReload(t *testing.T) {
-	ns := newPlace(t)
+	bpftest.Require(t)
 	if types, err := btf.LoadKernelSpec(); err != nil || kernel.DropReasons.Lost(types) != nil {
 		t.Skip("this kernel gives no reasons")
 	}
-	ns.Firewall(t, "add table ip t; add chain ip t out { type filter hook output priority 0; }; "+
-		"add rule ip t out udp dport 9 drop")
-	file := filepath.Join(t.TempDir(), "kerntap.yaml")
-	write := func(excluded string) {
-		yaml := "programs: {packet_drop: {exclude: [" + excluded + "]}}\n"
-		if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("")
-	kerntap := ns.start(t, []string{"OTEL_SDK_DISABLED=true"}, "--config", file)
-	drops := func(reason, class string) (sum float64) {
-		for _, n := range scrapedAll(t, ns.api, "kerntap_packet_drops_total{", `"`+reason+`"`, `kerntap_drop_class="`+class+`"`) {
-			sum += n
-		}
-		return sum
-	}
-	filtered := func() float64 {
-		return scraped(t, ns.api, "kerntap_program_events_total{", `"packet_drop"`, `"filtered"`)
-	}
-	const each = 7
-	var lost, refused float64
-	for i, excluded := range []string{"", "NO_SOCKET", ""} {
-		if i > 0 {
-			write(excluded)
-			if err := kerntap.process.Signal(syscall.SIGHUP); err != nil {
-				t.Fatal(err)
-			}
-			until(t, "the file is read again", func() bool {
-				return strings.Count(kerntap.said.String(), "the new configuration is in force") == i
-			})
-		}
-		before := filtered()
-		sendDatagrams(t, ns, 40012, each)
-		sendDatagrams(t, ns, 9, each)
-		if lost += each; excluded == "" {
-			refused += each
-		}
-		until(t, "those of the firewall are counted", func() bool { return drops("NETFILTER_DROP", "loss") >= lost })
-		until(t, "those of the closed port are counted", func() bool { return drops("NO_SOCKET", "refused") >= refused })
-		if n := filtered() - before; excluded != "" && n < each {
-			t.Errorf("%g drops are filtered, want at least %d", n, each)
-		}
-		if gotLost, gotRefused := drops("NETFILTER_DROP", "loss"), drops("NO_SOCKET", "refused"); gotLost != lost || gotRefused != refused {
-			t.Errorf("with [%s] excluded %g are lost and %g refused, want %g and %g", excluded, gotLost, gotRefused, lost, refused)
-		}
-	}
-	if said := kerntap.said.String(); strings.Contains(said, "does not follow") || strings.Contains(said, "takes a restart") {
+	e := startExcluding(t)
+	e.send(t, false)
+	e.reload(t, "NO_SOCKET")
+	e.send(t, true)
+	e.reload(t, "")
+	e.send(t, false)
+	if said := e.said.String(); strings.Contains(said, "does not follow") || strings.Contains(said, "takes a restart") {
 		t.Error(said)
 	}
-	kerntap.stop(t)
 }
 
 // sendDatagrams sends to a port of loopback from a socket that hears of no refusal.

@@ -55,6 +55,18 @@ func (r *reloaded) counted(t *testing.T, command string) float64 {
 	return scraped(t, r.api, "kerntap_tcp_connections_total{", `kerntap_command="`+command+`"`)
 }
 
+// endDialing has dialOn end, and returns how often it has connected.
+func endDialing(t *testing.T, caller *bpftest.Process) int {
+	t.Helper()
+	caller.CloseInput()
+	n, err := strconv.Atoi(caller.Line(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller.End(t)
+	return n
+}
+
 // While connections are made all the time, until after the last reload, the way to the collector, the throttle and the
 // wanted records change a hundred times. Hooks that were off for a moment would have missed some.
 func TestReloadsLoseNoCount(t *testing.T) {
@@ -74,7 +86,7 @@ func TestReloadsLoseNoCount(t *testing.T) {
 		before := r.counted(t, "kt-reload")
 		r.reload(t, file(i+1))
 		if i%10 == 9 {
-			until(t, "the reload is followed by connections", func() bool { return r.counted(t, "kt-reload") > before })
+			until(t, "connections follow the reload", func() bool { return r.counted(t, "kt-reload") > before })
 		}
 	}
 	r.said.check(t, map[string]int{"the new configuration is in force": reloads, "level=WARN": 0, "level=ERROR": 0})
@@ -82,12 +94,7 @@ func TestReloadsLoseNoCount(t *testing.T) {
 	r.reload(t, file(0)+"log_level: debug\n"+"service_name: 'yes'\n"+"storage: {records: 99}\n")
 	r.reload(t, strings.Replace(file(0), "otlp: {", "otlp: {certificate: /nowhere.pem, insecure: false, ", 1))
 	r.said.check(t, map[string]int{"refused": 2, "open /nowhere.pem: no such file": 1, "between 100 and 1000000": 1})
-	caller.CloseInput()
-	n, err := strconv.Atoi(caller.Line(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	caller.End(t)
+	n := endDialing(t, caller)
 	until(t, "all connections are counted", func() bool { return r.counted(t, "kt-reload") >= float64(n) })
 	if got := r.counted(t, "kt-reload"); got != float64(n) {
 		t.Errorf("%g connections are counted, want %d", got, n)
