@@ -36,7 +36,7 @@ generate: deps ## compile the BPF objects and write their bindings
 .PHONY: test
 test: deps collector ## every test, unprivileged and privileged
 	$(if $(SUDO),$(GO) test -race ./...)
-	REQUIRE_BPF=1 $(GO) test -race -count=1 $(AS_ROOT) ./...
+	REQUIRE_BPF=1 $(GO) test -race -count=1 -timeout 30m $(AS_ROOT) ./...
 
 .PHONY: lint
 lint: deps ## formatting, vet, staticcheck, and generated files that are up to date

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
@@ -89,7 +90,7 @@ func expected(t *testing.T, lines []string) []string {
 		case strings.Contains(line, " packet.dropped "):
 			return lost["drop_reasons"] || lost["drop_locations"] || lost["packet_headers"]
 		case strings.Contains(line, " tcp.listen.dropped "):
-			return lost["listen_overflows"]
+			return lost["open_connections"]
 		}
 		return false
 	})
@@ -117,7 +118,7 @@ var causes = map[string]func(*testing.T, *bpftest.Namespace){
 	"watch --event failed,dropped": func(t *testing.T, ns *bpftest.Namespace) {
 		ns.StartHelper(t, "orders-api", "dial", "127.0.0.1:5432").End(t)
 	},
-	"watch": func(t *testing.T, ns *bpftest.Namespace) {
+	"watch --address :5432": func(t *testing.T, ns *bpftest.Namespace) {
 		ns.StartHelper(t, "orders-db", "neglect", "127.0.0.1:5432").Line(t)
 		api := ns.StartHelper(t, "orders-api", "dialBriefly")
 		for range 4 {
@@ -142,9 +143,8 @@ func TestTheDiagnosesShowWhatWatchSays(t *testing.T) {
 	for command, cause := range causes {
 		t.Run(command, func(t *testing.T) {
 			if len(shown[command]) < 2 {
-				t.Fatalf("the document shows %q", shown[command])
+				t.Fatalf("the document shows %q of %s", shown[command], command)
 			}
-			ns := bpftest.NewNamespace(t)
 			want := expected(t, shown[command])
 			said, notes, stop := background(t, append(strings.Fields(command), "--api", "none")...)
 			t.Cleanup(func() {
@@ -154,10 +154,27 @@ func TestTheDiagnosesShowWhatWatchSays(t *testing.T) {
 				}
 			})
 			until(t, "it watches", func() bool { return notes.has("records of this process") })
-			cause(t, ns)
-			until(t, "it says what the document shows: "+strings.Join(want, "\n"), func() bool { return says(said, want) })
+			// Beside a flood of the same kind a record may find the throttle closed: then it is caused again.
+			for range 6 {
+				cause(t, bpftest.NewNamespace(t))
+				if saysSoon(said, want) {
+					return
+				}
+			}
+			t.Errorf("it does not say what the document shows: %s", strings.Join(want, "\n"))
 		})
 	}
+}
+
+// saysSoon waits a while for what says tells.
+func saysSoon(said *buffer, want []string) bool {
+	for range 60 {
+		if says(said, want) {
+			return true
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	return false
 }
 
 // says tells whether each of these lines has been written, but for what changes.

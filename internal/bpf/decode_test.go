@@ -23,10 +23,11 @@ type connectionSample struct {
 	_             int32
 	_             uint32
 	_             [16]byte
+	_             [3]uint32
 	outcome, role uint8
 	_             [2]uint8
 	protocol      uint8
-	_             [3]uint8
+	_             [7]uint8
 }
 
 type packetDropSample struct {
