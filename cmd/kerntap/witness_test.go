@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -28,6 +30,7 @@ type witness struct {
 	answer func(n int) (rejected int64, err error)
 
 	mu       sync.Mutex
+	cut      int // how many connections are still to end in the middle
 	requests int
 	senders  []string // of each record of a failed connect: the serial of its sender's certificate, and its header x-token
 	taken    int64
@@ -49,12 +52,50 @@ func (w *witness) start(t *testing.T, network, address string, config *tls.Confi
 	plogotlp.RegisterGRPCServer(server, w)
 	pmetricotlp.RegisterGRPCServer(server, &witnessOfMetrics{witness: w})
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(listener) })
+	serving.Go(func() { _ = server.Serve(cutting{listener, w}) })
 	t.Cleanup(func() {
 		server.Stop()
 		serving.Wait()
 	})
 	return listener.Addr().String()
+}
+
+// cutting accepts connections of which the first end in the middle of what they bring.
+type cutting struct {
+	net.Listener
+	of *witness
+}
+
+// beginning is enough for a connection's preface and settings, and less than any batch.
+const beginning = 4 << 10
+
+func (c cutting) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &cut{Conn: conn, of: c.of, left: beginning}, nil
+}
+
+// cut is a connection that ends after so many bytes, if one is still to do so.
+type cut struct {
+	net.Conn
+	of   *witness
+	left int
+}
+
+func (c *cut) Read(into []byte) (int, error) {
+	n, err := c.Conn.Read(into)
+	if c.left -= n; c.left > 0 || err != nil {
+		return n, err
+	}
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	if c.of.cut > 0 {
+		c.of.cut--
+		return 0, errors.Join(io.ErrUnexpectedEOF, c.Conn.Close())
+	}
+	return n, nil
 }
 
 // Export takes log records.
