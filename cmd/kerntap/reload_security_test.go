@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -51,7 +52,8 @@ func TestCertificatesAndHeadersFollowAReload(t *testing.T) {
 	r.stop()
 }
 
-// What a certificate lacks that can be read, the collector says: kerntap keeps the records, and says it in one line.
+// What a certificate lacks that can be read, the collector says, if its alert is faster than the end of the connection (TLS 1.3):
+// kerntap keeps the records, and says in one line that it waits.
 func TestAnExpiredCertificateIsWaitedForWithOneLine(t *testing.T) {
 	ns, made := bpftest.NewNamespace(t), newCertificates(t)
 	var collector witness
@@ -62,12 +64,21 @@ func TestAnExpiredCertificateIsWaitedForWithOneLine(t *testing.T) {
 	ns.StartHelper(t, "kt-secured", "dial", "127.0.0.1:7").End(t)
 	awaitHealth(t, r.api, "waiting for otlp grpc")
 	until(t, "it says why", func() bool { return strings.Contains(r.said.String(), "level=WARN") })
-	r.said.check(t, map[string]int{"level=WARN": 1, "expired certificate": 1})
+	r.said.check(t, map[string]int{"level=WARN": 1, "waiting for the collector": 1})
 	if got := collector.heard(); len(got) > 0 {
 		t.Errorf("the collector heard of %v", got)
 	}
 	made.client, made.clientKey = good, goodKey
 	r.reload(t, secured(made, endpoint, "one"))
 	until(t, "the record arrives", func() bool { return slices.Equal(collector.heard(), []string{"3 one"}) })
+	account := checkAccount(t, r.api)
 	r.stop()
+	collector.mu.Lock()
+	defer collector.mu.Unlock()
+	if n := account[fact{"exporter_records", "", "exported", ""}]; n != uint64(collector.taken) || n == 0 {
+		t.Errorf("%d records are said to be exported, %d were taken", n, collector.taken)
+	}
+	if !maps.Equal(collector.told.steady(), account.steady()) {
+		t.Errorf("over OTLP it says %v, /health said %v", collector.told, account)
+	}
 }
