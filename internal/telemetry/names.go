@@ -54,7 +54,7 @@ const (
 	TCPEndedBy          = "kerntap.tcp.ended_by"
 	TCPCloserPID        = "kerntap.tcp.closer.pid"
 	TCPCloserCommand    = "kerntap.tcp.closer.command"
-	TCPListenDropped    = "kerntap.tcp.listen.drops"
+	TCPListenDropped    = "kerntap.tcp.listen.packets"
 	TCPListenWaiting    = "kerntap.tcp.listen.queue.length"
 	TCPListenLimit      = "kerntap.tcp.listen.queue.limit"
 	DurationMinimum     = "kerntap.minimum_duration"

@@ -54,7 +54,7 @@ var attributeMeanings = map[string]string{
 	"kerntap.tcp.received":               "of a closed connection: bytes of payload that came from the other end",
 	"kerntap.tcp.segments.sent":          "of a closed connection: segments that were sent, those without payload too",
 	"kerntap.tcp.segments.received":      "of a closed connection: segments that came, those without payload too",
-	"kerntap.tcp.listen.drops":           "how many packets a listener dropped since that was last told, as ListenDrops counts them",
+	"kerntap.tcp.listen.packets":         "how many packets a listener dropped since that was last told, as ListenDrops counts them",
 	"kerntap.tcp.listen.queue.length":    "connections that waited to be accepted when that was told",
 	"kerntap.tcp.listen.queue.limit":     "the queue is full when more than so many wait",
 	"kerntap.tcp.segments.retransmitted": "of a closed connection: segments that were sent again",

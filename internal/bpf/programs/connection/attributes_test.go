@@ -94,7 +94,7 @@ func TestAttributesHoldWhatIsKnownAndNothingElse(t *testing.T) {
 			slices.Concat(endsV4[:2], endsV4[4:]), ofCurl,
 			{`kerntap.tcp.role="client"`, `error.type="network_unreachable"`, "kerntap.errno=101"}}},
 		{"listener", with(with(event(RoleServer, OutcomeListenDropped, 0), untimed), listening), [][]string{endsV4[:4], ofCurl,
-			{`kerntap.tcp.role="server"`, "kerntap.tcp.listen.drops=57", "kerntap.tcp.listen.queue.length=2",
+			{`kerntap.tcp.role="server"`, "kerntap.tcp.listen.packets=57", "kerntap.tcp.listen.queue.length=2",
 				"kerntap.tcp.listen.queue.limit=1"}}},
 		{"older than kerntap", with(with(event(RoleUnknown, OutcomeClosed, 0), untimed), ofNobody), [][]string{endsV4}},
 	} {

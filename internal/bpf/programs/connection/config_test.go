@@ -13,9 +13,9 @@ type settings func(*Config) error
 
 func (s settings) Decode(into any) error { return s(into.(*Config)) }
 
-func TestTheDefaultSendsFailuresAndEnds(t *testing.T) {
+func TestTheDefaultSendsFailuresEndsAndWhatListenersDrop(t *testing.T) {
 	config := DefaultConfig()
-	if err := config.Validate(); err != nil || strings.Join(config.Records, " ") != "failed closed" {
+	if err := config.Validate(); err != nil || strings.Join(config.Records, " ") != "failed closed listen_dropped" {
 		t.Errorf("default %v, %v", config, err)
 	}
 }
