@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/cilium/ebpf/btf"
-
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/kernel"
 )
@@ -88,10 +86,7 @@ func (e *excluding) send(t *testing.T, isExcluded bool) {
 // Which drops are left out follows the file and the signal: those of a closed port are refused, then filtered, then refused
 // again, while those of the firewall stay lost all the time.
 func TestExclusionsFollowAReload(t *testing.T) {
-	bpftest.Require(t)
-	if types, err := btf.LoadKernelSpec(); err != nil || kernel.DropReasons.Lost(types) != nil {
-		t.Skip("this kernel gives no reasons")
-	}
+	bpftest.RequireFeature(t, kernel.DropReasons)
 	e := startExcluding(t)
 	e.send(t, false)
 	e.reload(t, "NO_SOCKET")
