@@ -90,7 +90,7 @@ func collectors(o Options) ([]destination, error) {
 
 // newCollectorLogs returns the exporter of log records, with what watches its requests around it.
 func newCollectorLogs(o Options, to *OTLP, reach *reachability) (*collectorLogs, error) {
-	c := &collectorLogs{requests: newRequests(to, reach), timeout: o.LogTimeout, limit: maxRequest}
+	c := newLogsThrough(newRequests(to, reach), o)
 	var err error
 	if to.Protocol == ProtocolGRPC {
 		c.Exporter, err = newGRPCLogs(o, to, c.requests)

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"strings"
+	"time"
 	"unicode"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
@@ -12,10 +13,14 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 )
+
+// reconnectTime is how long an attempt waits for a connection that was broken.
+const reconnectTime = 500 * time.Millisecond
 
 // newGRPCLogs gives every option, so that none is left for the SDK to find in the environment.
 func newGRPCLogs(o Options, to *OTLP, r *requests) (sdklog.Exporter, error) {
@@ -89,6 +94,8 @@ func (r *requests) intercept(ctx context.Context, method string, request, respon
 	invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	attempt, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
+	r.pause(false)
+	reconnect(attempt, conn)
 	err := invoke(attempt, method, request, response, conn, options...)
 	if err == nil {
 		r.answered(response)
@@ -103,11 +110,23 @@ func (r *requests) intercept(ctx context.Context, method string, request, respon
 		r.cause = causeUnavailable
 	}
 	if code == codes.Unavailable || code == codes.DeadlineExceeded {
-		r.reach.report(r, err)
+		r.report(err)
 	} else {
-		r.reach.report(r, nil)
+		r.report(nil)
 	}
 	return err
+}
+
+// reconnect has a broken connection tried now and waits a moment for it. Without, an attempt finds what gRPC found when it
+// last tried, which may be long ago.
+func reconnect(ctx context.Context, conn *grpc.ClientConn) {
+	if conn.GetState() != connectivity.TransientFailure {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, reconnectTime)
+	defer cancel()
+	conn.ResetConnectBackoff()
+	conn.WaitForStateChange(ctx, connectivity.TransientFailure)
 }
 
 // snakeCase spells a name like ResourceExhausted as resource_exhausted.

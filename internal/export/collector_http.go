@@ -89,18 +89,19 @@ type watchedTransport struct {
 func (t *watchedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(request.Context(), t.requests.timeout)
 	defer cancel()
+	t.requests.pause(false)
 	response, body, err := t.roundTrip(request.WithContext(ctx))
 	if request.Context().Err() != nil {
 		return response, err // whoever exports has given up; that says nothing of the collector
 	}
 	if err != nil {
 		t.requests.cause = causeUnavailable
-		t.requests.reach.report(t.requests, err)
+		t.requests.report(err)
 		return nil, transientError{err}
 	}
 	if isWebPage(response) {
 		t.requests.cause = causeNotOTLP
-		t.requests.reach.report(t.requests, nil)
+		t.requests.report(nil)
 		return nil, errWebPage
 	}
 	t.enter(response, body)
@@ -146,9 +147,9 @@ func (t *watchedTransport) enter(response *http.Response, body []byte) {
 	t.requests.cause = strconv.Itoa(response.StatusCode)
 	switch response.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		t.requests.reach.report(t.requests, fmt.Errorf("the collector answers %s", response.Status))
+		t.requests.report(fmt.Errorf("the collector answers %s", response.Status))
 	default:
-		t.requests.reach.report(t.requests, nil)
+		t.requests.report(nil)
 	}
 }
 

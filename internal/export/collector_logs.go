@@ -12,6 +12,9 @@ import (
 // errGivenUp is why an export ends whose collector did not take it in time.
 var errGivenUp = errors.New("the collector did not take it in time")
 
+// errNoTime is why an export does not wait for its next attempt.
+var errNoTime = errors.New("there is no time to wait for the next attempt")
+
 // Causes of records that a collector did not get or did not keep.
 const (
 	causeTooLarge = "too_large"
@@ -25,7 +28,20 @@ type collectorLogs struct {
 	requests *requests
 	timeout  time.Duration
 	limit    int
+
+	ending context.Context // until Hurry
+	hurry  context.CancelFunc
 }
+
+func newLogsThrough(r *requests, o Options) *collectorLogs {
+	c := &collectorLogs{requests: r, timeout: o.LogTimeout, limit: maxRequest}
+	c.ending, c.hurry = context.WithCancel(context.Background())
+	return c
+}
+
+// Hurry has an export that waits for its next attempt make it now: there is little time left, and the collector may be
+// back. It may be called at any time.
+func (c *collectorLogs) Hurry() { c.hurry() }
 
 // Export returns once every record was taken, refused or waited for in vain. A later request goes out even if one
 // before it failed: what one was refused for need not be true of the other.
@@ -55,9 +71,15 @@ func (c *collectorLogs) Export(ctx context.Context, records []sdklog.Record) err
 func (c *collectorLogs) export(parent context.Context, records []sdklog.Record, result *partialError) bool {
 	ctx, cancel := context.WithTimeoutCause(parent, c.timeout, errGivenUp)
 	defer cancel()
+	ctx, again := context.WithCancelCause(ctx)
+	defer again(nil)
 	c.requests.begin()
+	if c.ending.Err() == nil { // once is enough
+		stop := context.AfterFunc(c.ending, func() { c.requests.endPause(again) })
+		defer stop()
+	}
 	err := c.requests.result(ctx, c.Exporter.Export(ctx, records))
-	if err != nil && context.Cause(parent) == errRedirected {
+	if err != nil && (context.Cause(parent) == errRedirected || context.Cause(ctx) == errNoTime) {
 		return false
 	}
 	if err != nil {

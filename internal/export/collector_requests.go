@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	collogpb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
@@ -35,6 +36,9 @@ type requests struct {
 	rejected int64
 	why      string
 	warned   string // the collector's last warning
+
+	mu      sync.Mutex
+	pausing bool // between an attempt that failed and the next one
 }
 
 func newRequests(to *OTLP, reach *reachability) *requests {
@@ -42,7 +46,33 @@ func newRequests(to *OTLP, reach *reachability) *requests {
 }
 
 // begin forgets what the requests before have found.
-func (r *requests) begin() { r.cause, r.taken, r.rejected, r.why = "", false, 0, "" }
+func (r *requests) begin() {
+	r.cause, r.taken, r.rejected, r.why = "", false, 0, ""
+	r.pause(false)
+}
+
+// report enters what an attempt found: err if it has to be made again, nil if the collector answered.
+func (r *requests) report(err error) {
+	r.reach.report(r, err)
+	r.pause(err != nil)
+}
+
+// pause says whether the next attempt is waited for.
+func (r *requests) pause(pausing bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pausing = pausing
+}
+
+// endPause ends an export that waits for its next attempt. It leaves one alone whose attempt is under way: what is on the
+// wire may have arrived.
+func (r *requests) endPause(export context.CancelCauseFunc) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pausing {
+		export(errNoTime)
+	}
+}
 
 // answered enters the collector's answer to a request that succeeded.
 func (r *requests) answered(response any) {
@@ -54,7 +84,7 @@ func (r *requests) answered(response any) {
 		r.rejected, r.why = answer.GetPartialSuccess().GetRejectedDataPoints(), answer.GetPartialSuccess().GetErrorMessage()
 	}
 	r.taken = true
-	r.reach.report(r, nil)
+	r.report(nil)
 	if r.rejected == 0 && r.why != r.warned {
 		r.warned = r.why
 		r.reach.log.Warn("the collector took everything, with a warning", "message", printable(r.why))

@@ -32,6 +32,7 @@ type queue struct {
 	status  LogStatus
 	next    *logRoute               // to take from now on, nil if there is none
 	cancel  context.CancelCauseFunc // of the export under way
+	hurry   func()                  // has the export under way not wait between attempts
 
 	wake       chan struct{} // a batch is full
 	redirected chan struct{} // next is there
@@ -142,12 +143,14 @@ func (q *queue) Status() LogStatus {
 }
 
 // Shutdown takes no more events and exports what it holds. When ctx ends first, it cancels the exports and returns;
-// what was not exported is counted as failed as soon as the exporter lets go of it.
+// what was not exported is counted as failed as soon as the exporter lets go of it. An export that waits for its next
+// attempt makes it at once.
 func (q *queue) Shutdown(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closed {
 		q.closed = true
 		close(q.stop)
+		q.hurry()
 	}
 	q.mu.Unlock()
 	select {

@@ -48,6 +48,10 @@ func (q *queue) take(route logRoute) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.batch = min(cmp.Or(route.batch, maxBatch), q.limit)
+	q.hurry = func() {}
+	if e, ok := route.exporter.(interface{ Hurry() }); ok {
+		q.hurry = e.Hurry
+	}
 }
 
 // putBack has the last n events of a batch exported once more, before all others. The caller holds the lock.
