@@ -20,6 +20,7 @@ type place struct {
 	*bpftest.Namespace
 	socket string
 	binary string // of kerntap, where it is not this one
+	names  string // the file that tells whom to ask for names, where it is not the host's
 	// api is the address of its API for this process, whichever kerntap is there.
 	api string
 }
@@ -62,7 +63,12 @@ func (p *place) start(t *testing.T, environ []string, args ...string) *isolated 
 	}
 	cmd.Stderr = k.said
 	var err error
-	p.Do(func() { err = cmd.Start() })
+	if p.names != "" {
+		err = askFor(cmd, p.names)
+	}
+	if err == nil {
+		p.Do(func() { err = cmd.Start() })
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +77,18 @@ func (p *place) start(t *testing.T, environ []string, args ...string) *isolated 
 	t.Cleanup(func() { k.stop(t) })
 	awaitReady(t, p.api)
 	return k
+}
+
+// askFor has a command find another file where resolv.conf is, in mounts of its own.
+func askFor(cmd *exec.Cmd, names string) error {
+	path, err := filepath.EvalSymlinks(cmd.Path)
+	if err != nil {
+		return err
+	}
+	const mounted = `mount --bind "$0" /etc/resolv.conf && exec "$@"`
+	cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", mounted, names, path}, cmd.Args[1:]...)
+	cmd.Path, err = exec.LookPath("unshare")
+	return err
 }
 
 // stop ends it as a service manager does. Stopping one that is stopped does nothing.

@@ -1,8 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"maps"
-	"path/filepath"
+	"net/http"
 	"strconv"
 	"testing"
 	"time"
@@ -20,37 +21,51 @@ type mistreatment struct {
 	cut    int    // how many of its connections end in the middle of what they bring
 }
 
-func mistreatments() map[string]mistreatment {
-	return map[string]mistreatment{
+func mistreatments(protocol string) map[string]mistreatment {
+	all := map[string]mistreatment{
 		"slow": {answer: func(int) (int64, error) {
 			<-time.After(2 * time.Second)
 			return 0, nil
 		}},
-		"partial success": {answer: func(int) (int64, error) { return 3, nil }, cause: "rejected"},
-		"resource exhausted": {answer: func(n int) (int64, error) {
-			if n <= 2 {
-				return 0, status.Error(codes.ResourceExhausted, "full")
-			}
-			return 0, nil
-		}, cause: "resource_exhausted"},
-		"unavailable for a second": {answer: func(n int) (int64, error) {
-			if n <= 2 {
-				told, err := status.New(codes.Unavailable, "soon").WithDetails(
-					&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
-				if err != nil {
-					return 0, err
-				}
-				return 0, told.Err()
-			}
-			return 0, nil
-		}},
-		"unimplemented": {answer: func(n int) (int64, error) {
-			if n <= 2 {
-				return 0, status.Error(codes.Unimplemented, "no logs here")
-			}
-			return 0, nil
-		}, cause: "unimplemented"},
+		"partial success":                    {answer: func(int) (int64, error) { return 3, nil }, cause: "rejected"},
 		"connections that end in the middle": {answer: func(int) (int64, error) { return 0, nil }, cut: 3},
+	}
+	if protocol == "grpc" {
+		maps.Copy(all, mistreatmentsOverGRPC())
+	} else {
+		maps.Copy(all, mistreatmentsOverHTTP())
+	}
+	return all
+}
+
+// first gives the first two requests an answer of their own.
+func first(refused error) func(int) (int64, error) {
+	return func(n int) (int64, error) {
+		if n <= 2 {
+			return 0, refused
+		}
+		return 0, nil
+	}
+}
+
+func mistreatmentsOverHTTP() map[string]mistreatment {
+	return map[string]mistreatment{
+		"too many requests":        {answer: first(refusal{status: http.StatusTooManyRequests})},
+		"unavailable for a second": {answer: first(refusal{http.StatusServiceUnavailable, "1"})},
+		"not found":                {answer: first(refusal{status: http.StatusNotFound}), cause: "404"},
+		"broken":                   {answer: first(refusal{status: http.StatusInternalServerError}), cause: "500"},
+	}
+}
+
+func mistreatmentsOverGRPC() map[string]mistreatment {
+	soon, err := status.New(codes.Unavailable, "soon").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
+	if err != nil {
+		panic(err)
+	}
+	return map[string]mistreatment{
+		"resource exhausted":       {answer: first(status.Error(codes.ResourceExhausted, "full")), cause: "resource_exhausted"},
+		"unavailable for a second": {answer: first(soon.Err())},
+		"unimplemented":            {answer: first(status.Error(codes.Unimplemented, "no logs here")), cause: "unimplemented"},
 	}
 }
 
@@ -58,31 +73,45 @@ func mistreatments() map[string]mistreatment {
 // metrics over OTLP say of it is the same, to the unit.
 func TestAMisbehavingCollectorLeavesAnAccountThatAddsUp(t *testing.T) {
 	const n, command = 3000, "kt-misbehave"
-	for name, test := range mistreatments() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			collector, socket := witness{answer: test.answer, cut: test.cut}, filepath.Join(t.TempDir(), "otlp.sock")
-			collector.start(t, "unix", socket, nil)
-			ns := newPlace(t)
-			kerntap := ns.start(t, otlpTo("grpc", "unix://"+socket), "--programs", "connection", "--metric-interval", "500ms",
-				"--throttle-row", "off", "--throttle-program", "off")
-			ns.StartHelper(t, command, "dialPaced", strconv.Itoa(n), "1000").End(t)
-			until(t, "all are counted", func() bool { return connectionsCounted(t, ns.api, command) == n })
-			account := checkAccount(t, ns.api)
-			kerntap.stop(t)
-			collector.mu.Lock()
-			defer collector.mu.Unlock()
-			exported := account[fact{"exporter_records", "", "exported", ""}]
-			failed := account[fact{"exporter_records", "", "failed", test.cause}]
-			if exported != uint64(collector.taken) || exported+failed != n || (failed > 0) != (test.cause != "") {
-				t.Errorf("%d of %d records were taken: %v", collector.taken, n, account)
-			}
-			if collector.cut != 0 {
-				t.Errorf("%d connections were to end in the middle and did not", collector.cut)
-			}
-			if !maps.Equal(collector.told.steady(), account.steady()) {
-				t.Errorf("over OTLP it says %v, /health said %v", collector.told, account)
-			}
-		})
+	for _, protocol := range []string{"grpc", "http/protobuf"} {
+		for name, test := range mistreatments(protocol) {
+			t.Run(protocol[:4]+" "+name, func(t *testing.T) {
+				t.Parallel()
+				ns, collector := newPlace(t), &witness{answer: test.answer, cut: test.cut}
+				port, stop := collector.startIn(t, ns, protocol, 0)
+				t.Cleanup(stop)
+				kerntap := ns.start(t, watching(command, protocol, "127.0.0.1", port), "--programs", "connection",
+					"--metric-interval", "500ms", "--throttle-row", "off", "--throttle-program", "off")
+				ns.StartHelper(t, command, "dialPaced", strconv.Itoa(n), "1000").End(t)
+				until(t, "all are counted", func() bool { return connectionsCounted(t, ns.api, command) == n })
+				collector.checkEnd(t, ns, kerntap, n, test.cause)
+			})
+		}
+	}
+}
+
+// watching is the environment of a kerntap that tells a collector of one command: the collector's own end of their
+// connection is another command's.
+func watching(command, protocol, host string, port int) []string {
+	return otlpTo(protocol, fmt.Sprintf("http://%s:%d", host, port), "KERNTAP_FILTER_COMMANDS="+command)
+}
+
+// checkEnd stops kerntap and fails unless all says the same of n records, of which some were lost if there is a cause.
+func (w *witness) checkEnd(t *testing.T, ns *place, kerntap *isolated, n uint64, cause string) {
+	t.Helper()
+	account := checkAccount(t, ns.api)
+	kerntap.stop(t)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	exported := account[fact{"exporter_records", "", "exported", ""}]
+	failed := account[fact{"exporter_records", "", "failed", cause}]
+	if exported != uint64(w.taken) || exported+failed != n || (failed > 0) != (cause != "") {
+		t.Errorf("%d of %d records were taken: %v", w.taken, n, account)
+	}
+	if w.cut != 0 {
+		t.Errorf("%d connections were to end in the middle and did not", w.cut)
+	}
+	if !maps.Equal(w.told.steady(), account.steady()) {
+		t.Errorf("over OTLP it says %v, /health said %v", w.told, account)
 	}
 }

@@ -25,7 +25,7 @@ func secured(made certificates, endpoint, token string) string {
 func TestCertificatesAndHeadersFollowAReload(t *testing.T) {
 	ns, made := bpftest.NewNamespace(t), newCertificates(t)
 	var collector witness
-	endpoint := collector.start(t, "tcp", "127.0.0.1:0", made.wantsCertificates(t))
+	endpoint := collector.start(t, "127.0.0.1:0", made.wantsCertificates(t))
 	r := startReloadable(t, secured(made, endpoint, "one"))
 	var want []string
 	connect := func(sender string) {
@@ -57,7 +57,7 @@ func TestCertificatesAndHeadersFollowAReload(t *testing.T) {
 func TestAnExpiredCertificateIsWaitedForWithOneLine(t *testing.T) {
 	ns, made := bpftest.NewNamespace(t), newCertificates(t)
 	var collector witness
-	endpoint := collector.start(t, "tcp", "127.0.0.1:0", made.wantsCertificates(t))
+	endpoint := collector.start(t, "127.0.0.1:0", made.wantsCertificates(t))
 	good, goodKey := made.client, made.clientKey
 	made.client, made.clientKey = made.leaf(t, 9, x509.ExtKeyUsageClientAuth, -time.Minute)
 	r := startReloadable(t, secured(made, endpoint, "one"))

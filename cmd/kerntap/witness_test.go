@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,12 +39,36 @@ type witness struct {
 	told     facts
 }
 
-// start serves at an address, with or without certificates, until the test ends.
-func (w *witness) start(t *testing.T, network, address string, config *tls.Config) string {
+// start serves at a TCP address over gRPC, with or without certificates, until the test ends.
+func (w *witness) start(t *testing.T, address string, config *tls.Config) string {
 	t.Helper()
-	listener, err := net.Listen(network, address)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(w.serve("grpc", listener, config))
+	return listener.Addr().String()
+}
+
+// startIn serves inside a network namespace until stop is called, at a port of its own choice if it is 0, and returns
+// it.
+func (w *witness) startIn(t *testing.T, ns *place, protocol string, port int) (int, func()) {
+	t.Helper()
+	var listener net.Listener
+	var err error
+	ns.Do(func() { listener, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener.Addr().(*net.TCPAddr).Port, w.serve(protocol, listener, nil)
+}
+
+// serve returns what ends it.
+func (w *witness) serve(protocol string, listener net.Listener, config *tls.Config) (stop func()) {
+	listener = cutting{listener, w}
+	if protocol != "grpc" {
+		server := &http.Server{Handler: w}
+		return serving(func() { _ = server.Serve(listener) }, func() { _ = server.Close() })
 	}
 	var options []grpc.ServerOption
 	if config != nil {
@@ -51,13 +77,17 @@ func (w *witness) start(t *testing.T, network, address string, config *tls.Confi
 	server := grpc.NewServer(options...)
 	plogotlp.RegisterGRPCServer(server, w)
 	pmetricotlp.RegisterGRPCServer(server, &witnessOfMetrics{witness: w})
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(cutting{listener, w}) })
-	t.Cleanup(func() {
-		server.Stop()
-		serving.Wait()
-	})
-	return listener.Addr().String()
+	return serving(func() { _ = server.Serve(listener) }, server.Stop)
+}
+
+// serving serves until what it returns is called.
+func serving(serve, end func()) (stop func()) {
+	var running sync.WaitGroup
+	running.Go(serve)
+	return func() {
+		end()
+		running.Wait()
+	}
 }
 
 // cutting accepts connections of which the first end in the middle of what they bring.
