@@ -16,34 +16,27 @@ import (
 const (
 	command = "kt-panels" // who is in trouble
 	host    = "kt-panelsrv"
+	visitor = "kt-panelfar" // whose times are known
 	rounds  = 10
 	// window is longer than the test takes: then the increase within it is all that there was since the first look.
 	window = 120
 )
 
-// answer is what a panel must show: a series with these labels (name=value, separated by commas) and about this value.
+// answer is what a panel must show: a series with these labels (name=value, separated by commas) and a value in this span.
 type answer struct {
 	labels string
-	value  float64
+	value  span
 }
 
-// each is how many a second n of each round are.
-func each(n float64) float64 { return n * rounds / window }
-
-const (
-	// programCount is how many a kerntap has without a configuration.
-	programCount = 3
-
-	some   = -1 // any value but none and zero
-	exists = -2 // any value but none
-)
+// programCount is how many a kerntap has without a configuration.
+const programCount = 3
 
 // answers are those of each panel, by the dashboard's file and the panel's title. Panels of metrics that this
 // kerntap does not have are left out.
 var answers = map[string][]answer{
-	"overview.json/Failed connects":           {{"", 100 * failing / float64(failing+answered+cutOff)}},
+	"overview.json/Failed connects":           {{"", about(100 * failing / float64(failing+answered+cutOff+visits))}},
 	"overview.json/Lost packets":              {{"", each(hasty)}},
-	"overview.json/Programs that read events": {{"", programCount}},
+	"overview.json/Programs that read events": {{"", about(programCount)}},
 	"overview.json/Failed connections by command": {{"kerntap_command=kt-panels,error_type=refused", each(refused)},
 		{"kerntap_command=kt-panels,error_type=cancelled", each(hasty + late + patient)}},
 	"overview.json/Lost packets by reason":            {{"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", each(hasty)}},
@@ -51,8 +44,8 @@ var answers = map[string][]answer{
 	"overview.json/Full listen queues":                {{"kerntap_command=kt-panelsrv", each(late)}},
 	"overview.json/Retransmitted segments":            {{"", some}},
 	"overview.json/Retransmitted segments by command": {{"kerntap_command=kt-panels", some}},
-	"overview.json/Round-trip time":                   {{"kerntap_command=kt-panels", some}, {"kerntap_command=kt-panelsrv", some}},
-	"connections.json/Round-trip time":                {{"kerntap_command=kt-panels", some}},
+	"overview.json/Round-trip time":                   {{"kerntap_command=kt-panelfar", bucketOf(2 * trip)}},
+	"connections.json/Round-trip time":                {{"kerntap_command=kt-panelfar", bucketOf(2 * trip)}},
 	"connections.json/Open connections":               {{"kerntap_command=kt-panels,kerntap_tcp_role=client", exists}},
 	"connections.json/Abnormal ends":                  {{"kerntap_command=kt-panels,error_type=reset", each(cutOff)}},
 	"connections.json/Bytes": {{"kerntap_command=kt-panels,network_io_direction=transmit", each(answered * payload)},
@@ -60,24 +53,24 @@ var answers = map[string][]answer{
 	"connections.json/Connections": {{"kerntap_command=kt-panels,kerntap_tcp_role=client", each(failing + answered + cutOff)},
 		{"kerntap_command=kt-panelsrv,kerntap_tcp_role=server", each(answered + cutOff)}},
 	"connections.json/Failures by type":      {{"error_type=refused", each(refused)}},
-	"connections.json/Time to connect, 95 %": {{"kerntap_command=kt-panels", some}},
-	"connections.json/Life of a connection, half of them": {{"kerntap_command=kt-panels,kerntap_tcp_role=client", some},
-		{"kerntap_command=kt-panelsrv,kerntap_tcp_role=server", some}},
+	"connections.json/Time to connect, 95 %": {{"kerntap_command=kt-panelfar", bucketOf(2 * trip)}},
+	"connections.json/Life of a connection, half of them": {{"kerntap_command=kt-panelfar,kerntap_tcp_role=client", bucketOf(kept)},
+		{"kerntap_command=kt-panelfar,kerntap_tcp_role=server", bucketOf(kept)}},
 	"drops.json/By class":                                     {{"kerntap_drop_class=loss", each(hasty)}},
 	"drops.json/By reason, without clean-up":                  {{"kerntap_drop_reason=NETFILTER_DROP", each(hasty)}},
 	"drops.json/By command, without clean-up":                 {{"kerntap_command=kt-panels", each(hasty)}},
 	"drops.json/By protocol, without clean-up":                {{"network_transport=tcp,network_type=ipv4", each(hasty)}},
 	"drops.json/Lost bytes":                                   {{"kerntap_drop_reason=NETFILTER_DROP", each(hasty * 60)}},
-	"drops.json/Lost since the start":                         {{"", hasty * (rounds + 1)}},
-	"kerntap.json/Programs":                                   {{"kerntap_program_name=connection", 1}, {"kerntap_program_name=packet_drop", 1}},
+	"drops.json/Lost since the start":                         {{"", about(hasty * (rounds + 1))}},
+	"kerntap.json/Programs":                                   {{"kerntap_program_name=connection", about(1)}, {"kerntap_program_name=packet_drop", about(1)}},
 	"kerntap.json/Kernel events by what became of them":       {{"kerntap_program_name=connection,kerntap_outcome=recorded", some}},
 	"kerntap.json/Records on their way to the exporters":      {{"kerntap_program_name=packet_drop,kerntap_outcome=delivered", some}},
 	"kerntap.json/Records that left the exporters":            {{"kerntap_outcome=exported", some}},
 	"kerntap.json/Records that wait":                          {{"", exists}},
 	"kerntap.json/Rows of the ledgers":                        {{"kerntap_program_name=connection", some}},
-	"kerntap.json/Shortages":                                  {{"kerntap_program_name=connection,kerntap_shortage=row", 0}},
+	"kerntap.json/Shortages":                                  {{"kerntap_program_name=connection,kerntap_shortage=row", about(0)}},
 	"kerntap.json/Series of metrics":                          {{"kerntap_metric_name=kerntap.tcp.connections", some}},
-	"kerntap.json/Measurements without a series of their own": {{"kerntap_metric_name=kerntap.tcp.connections", 0}},
+	"kerntap.json/Measurements without a series of their own": {{"kerntap_metric_name=kerntap.tcp.connections", about(0)}},
 }
 
 func TestEachPanelShowsTheTroubleThatWasCaused(t *testing.T) {
@@ -102,12 +95,17 @@ func causeTrouble(t *testing.T) stack {
 	ns := bpftest.NewNamespace(t)
 	bpftest.RequireTool(t, "prometheus")
 	ns.Firewall(t, dropRules)
+	ns.Mirror(t, trip)
 	s := newStack(t)
 	ns.StartHelper(t, host, "serve").Line(t)
-	someone := ns.StartHelper(t, command, "trouble")
+	parties := []*bpftest.Process{ns.StartHelper(t, command, "trouble"), ns.StartHelper(t, visitor, "far")}
 	cause := func() {
-		someone.Send(t, "go")
-		someone.Line(t)
+		for _, p := range parties {
+			p.Send(t, "go")
+		}
+		for _, p := range parties {
+			p.Line(t)
+		}
 	}
 	// A rate begins with the second look at a series: the first round makes them.
 	cause()
@@ -148,7 +146,7 @@ func (s stack) hasRounds(job string, rounds int) (has bool, counted string) {
 	err = errors.Join(err, err2, err3)
 	has = err == nil && len(connected)+len(lost)+len(ended) == 3 &&
 		connected[0].value == float64(rounds*(failing+answered+cutOff)) && lost[0].value > 0.9*float64(rounds*hasty) &&
-		ended[0].value == float64(rounds*2*(answered+cutOff))
+		ended[0].value == float64(rounds*2*(answered+cutOff+visits))
 	return has, fmt.Sprint(job, connected, lost, ended, err)
 }
 
@@ -191,7 +189,7 @@ func declared(t *testing.T, expr string) {
 	}
 }
 
-// in tells whether a series with these labels and about this value is among the samples.
+// in tells whether a series with these labels and a value in this span is among the samples.
 func (a answer) in(samples []sample) bool {
 	for _, s := range samples {
 		matches := true
@@ -199,12 +197,7 @@ func (a answer) in(samples []sample) bool {
 			name, value, _ := strings.Cut(pair, "=")
 			matches = matches && (name == "" || s.labels[name] == value)
 		}
-		// Prometheus extends what it saw to the ends of the window, by up to half the time between two looks.
-		about := s.value >= a.value*0.9 && s.value <= a.value*1.25
-		if a.value < 0 {
-			about = a.value == exists || s.value > 0
-		}
-		if matches && about {
+		if matches && s.value >= a.value.least && s.value <= a.value.most {
 			return true
 		}
 	}
@@ -227,7 +220,7 @@ func (s stack) alerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	fires := map[string]answer{
-		"ConnectsFail":    {"kerntap_command=kt-panels,error_type=refused", refused / float64(failing+answered+cutOff)},
+		"ConnectsFail":    {"kerntap_command=kt-panels,error_type=refused", about(refused / float64(failing+answered+cutOff))},
 		"PacketsLost":     {"kerntap_command=kt-panels,kerntap_drop_reason=NETFILTER_DROP", some},
 		"ListenQueueFull": {"kerntap_command=kt-panelsrv", some},
 	}

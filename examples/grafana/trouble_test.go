@@ -43,14 +43,14 @@ const dropRules = "add table ip t; add chain ip t out { type filter hook output 
 	"add chain ip t in { type filter hook input priority 0; }; add rule ip t in tcp dport 10 drop"
 
 func TestMain(m *testing.M) {
-	bpftest.RunHelper(map[string]bpftest.Helper{"serve": serve, "trouble": trouble})
+	bpftest.RunHelper(map[string]bpftest.Helper{"serve": serve, "trouble": trouble, "far": far})
 	os.Exit(m.Run())
 }
 
 // serve echoes at one address and cuts off at another until its input ends.
 func serve(_ []string, in io.Reader, out io.Writer) error {
 	for address, answer := range map[string]func(*net.TCPConn){
-		server: func(conn *net.TCPConn) { _, _ = io.Copy(conn, conn) },
+		server: echo,
 		rude: func(conn *net.TCPConn) {
 			_, _ = io.ReadFull(conn, make([]byte, 1))
 			_ = conn.SetLinger(0)
@@ -87,6 +87,8 @@ func neglect(address string) error {
 	return err
 }
 
+func echo(conn *net.TCPConn) { _, _ = io.Copy(conn, conn) }
+
 func answerAll(listener net.Listener, answer func(*net.TCPConn)) {
 	for {
 		conn, err := listener.Accept()
@@ -101,9 +103,11 @@ func answerAll(listener net.Listener, answer func(*net.TCPConn)) {
 }
 
 // trouble causes a round for each line that it reads, and says so when that is over.
-func trouble(_ []string, in io.Reader, out io.Writer) error {
+func trouble(_ []string, in io.Reader, out io.Writer) error { return forEachLine(in, out, round) }
+
+func forEachLine(in io.Reader, out io.Writer, do func() error) error {
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		if err := round(); err != nil {
+		if err := do(); err != nil {
 			return err
 		}
 		fmt.Fprintln(out, "done")
@@ -154,16 +158,20 @@ func giveUp(address string, after time.Duration) error {
 	return fmt.Errorf("somebody answers at %s", address)
 }
 
-// echoAt sends bytes and waits for as many.
 func echoAt(address string, bytes int) error {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	return echoOn(conn, bytes)
+}
+
+// echoOn sends bytes and waits for as many.
+func echoOn(conn net.Conn, bytes int) error {
 	if _, err := conn.Write(make([]byte, bytes)); err != nil {
 		return err
 	}
-	_, err = io.ReadFull(conn, make([]byte, bytes))
+	_, err := io.ReadFull(conn, make([]byte, bytes))
 	return err
 }

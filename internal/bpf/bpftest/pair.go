@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Wire is what both ends of a pair are called.
+// Wire is what both ends of a pair are called, and a mirror.
 const Wire = "kt0"
 
 // Pair is two network namespaces that a wire joins. Each knows the hardware address of the other, so that nobody has to
@@ -24,7 +24,7 @@ type Pair struct {
 	fd, device int
 }
 
-// The addresses of the ends of a pair.
+// The addresses of the ends of a pair, and of what a mirror shows.
 var (
 	NearMAC = net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	FarMAC  = net.HardwareAddr{2, 0, 0, 0, 0, 2}
