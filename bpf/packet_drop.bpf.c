@@ -189,7 +189,6 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	struct socket_owner *known = 0;
 	struct sock *receiver = 0;
 	struct packet_shape shape;
-	__u32 slot;
 	__u8 about;
 
 	if (!packet_is(skb))
@@ -233,10 +232,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 		row_owner_set(&row.who, &known->owner);
 		ledger_charge(&known->owner, row.reason << 4 | (row.flags & DROP_MEANING), row.location);
 	}
-	slot = ledger_tally_run(&row, skb->len, packet_drop_kind);
-	if (packet_drop_unrecorded(&row, about))
-		ledger_count(counted);
-	else if (ledger_admits_slot(slot))
+	if (ledger_tally_run(&row, skb->len, packet_drop_kind, !packet_drop_unrecorded(&row, about)))
 		packet_drop_record(skb, &shape, &row, known, receiver);
 	return 0;
 }

@@ -7,7 +7,8 @@
  * to. For programs with one hook: its functions must not take turns on one CPU.
  *
  * A program that kernels without recursion protection run inside itself finds the run busy and goes to the ledger. It
- * ends before the interrupted one goes on, so that plain writes suffice.
+ * ends before the interrupted one goes on, so that plain writes suffice: an atomic one takes as long as all else that is
+ * done for such an event.
  */
 #ifndef KERNTAP_RUN_H
 #define KERNTAP_RUN_H
@@ -19,6 +20,8 @@
 #define RUNS(row_type)                                                                                                 \
 	struct run {                                                                                                   \
 		struct tally tally;                                                                                    \
+		__u64 throttled; /* events as in struct outcomes, to which they belong: these two only grow */         \
+		__u64 counted;                                                                                         \
 		__u32 slot; /* of the throttle */                                                                      \
 		__u32 busy;                                                                                            \
 		row_type row;                                                                                          \
@@ -30,46 +33,67 @@
 		__type(value, struct run);                                                                             \
 	} runs SEC(".maps")
 
-static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int words)
+static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int whole)
 {
+	int count = row_words(whole);
 	__u64 difference = 0;
 
-	for (int i = 0; i < words; i++)
+	for (int i = 0; i < whole && i < count; i++)
 		difference |= one[i] ^ other[i];
 	return !difference;
 }
 
-/* Counts an event in its row, which is not changed. Returns the row's slot of the throttle. */
-#define ledger_tally_run(event_row, amount, kind_of)                                                                   \
+/* The row's slot of the throttle. */
+#define run_slot(row) throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64))
+
+/* Begins a run of events of a row, after the one before it has gone to the ledger. */
+#define run_begin(run, event_row, kind_of)                                                                             \
+	({                                                                                                             \
+		if ((run)->tally.count)                                                                                \
+			ledger_add(&(run)->row, (run)->tally, kind_of(&(run)->row));                                   \
+		__builtin_memcpy(&(run)->row, (event_row), sizeof(*(event_row)));                                      \
+		(run)->tally.count = 0;                                                                                \
+		(run)->tally.sum = 0;                                                                                  \
+		(run)->slot = run_slot(event_row);                                                                     \
+	})
+
+/*
+ * Counts an event in its row, which is not changed, and tells whether it is to be recorded: if somebody wants a record, and
+ * the throttle admits it. If not it is counted as what becomes of it.
+ */
+#define ledger_tally_run(event_row, amount, kind_of, wanted)                                                           \
 	({                                                                                                             \
 		enum { _words = sizeof(*(event_row)) / sizeof(__u64) };                                                \
-		__u32 _half = ledger_half & 1, _slot = 0;                                                              \
+		bool _wanted = (wanted), _record = false;                                                              \
+		__u32 _half = ledger_half & 1;                                                                         \
 		__u64 _amount = (amount);                                                                              \
 		struct run *_run = bpf_map_lookup_elem(&runs, &_half);                                                 \
 		if (_run && !_run->busy) {                                                                             \
 			*(volatile __u32 *)&_run->busy = 1;                                                            \
 			barrier();                                                                                     \
 			if (!_run->tally.count ||                                                                      \
-			    !row_equal((const __u64 *)&_run->row, (const __u64 *)(event_row), _words)) {               \
-				if (_run->tally.count)                                                                 \
-					ledger_add(&_run->row, _run->tally, kind_of(&_run->row));                      \
-				__builtin_memcpy(&_run->row, (event_row), sizeof(*(event_row)));                       \
-				_run->tally.count = 0;                                                                 \
-				_run->tally.sum = 0;                                                                   \
-				_run->slot = throttle_slot((const __u64 *)(event_row), _words);                        \
-			}                                                                                              \
+			    !row_equal((const __u64 *)&_run->row, (const __u64 *)(event_row), _words))                 \
+				run_begin(_run, event_row, kind_of);                                                   \
 			_run->tally.count++;                                                                           \
 			_run->tally.sum += _amount;                                                                    \
-			_slot = _run->slot;                                                                            \
+			if (!_wanted)                                                                                  \
+				_run->counted++;                                                                       \
+			else if (throttle_lets(_run->slot))                                                            \
+				_record = true;                                                                        \
+			else                                                                                           \
+				_run->throttled++;                                                                     \
 			barrier();                                                                                     \
 			*(volatile __u32 *)&_run->busy = 0;                                                            \
 		} else {                                                                                               \
 			typeof(*(event_row)) _copy = *(event_row);                                                     \
 			struct tally _one = { .count = 1, .sum = _amount };                                            \
-			_slot = throttle_slot((const __u64 *)(event_row), _words);                                     \
 			ledger_add(&_copy, _one, kind_of(&_copy));                                                     \
+			if (_wanted)                                                                                   \
+				_record = ledger_admits(event_row);                                                    \
+			else                                                                                           \
+				ledger_count(counted);                                                                 \
 		}                                                                                                      \
-		_slot;                                                                                                 \
+		_record;                                                                                               \
 	})
 
 #endif /* KERNTAP_RUN_H */

@@ -78,18 +78,19 @@ static __always_inline bool throttle_is_off(void)
 	return throttle_row == THROTTLE_OFF && throttle_program == THROTTLE_OFF;
 }
 
-/* Whether an event of this slot is to be recorded; if not it is counted as throttled. */
-static __always_inline bool ledger_admits_slot(__u32 slot)
+static __always_inline bool throttle_lets(__u32 slot)
 {
-	if (throttle_is_off() || throttle_admits(slot))
-		return true;
-	ledger_count(throttled);
-	return false;
+	return throttle_is_off() || throttle_admits(slot);
 }
 
-/* The same by the event's row. */
+/* Whether an event of this row is to be recorded; if not it is counted as throttled. */
 #define ledger_admits(row)                                                                                             \
-	ledger_admits_slot(throttle_is_off() ? 0                                                                       \
-					     : throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64)))
+	({                                                                                                             \
+		bool _admitted = throttle_is_off() ||                                                                  \
+				 throttle_admits(throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64))); \
+		if (!_admitted)                                                                                        \
+			ledger_count(throttled);                                                                       \
+		_admitted;                                                                                             \
+	})
 
 #endif /* KERNTAP_THROTTLE_H */

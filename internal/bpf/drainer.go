@@ -54,7 +54,7 @@ func (p *Program) drainLast(o *object, pending *pendingTallies) {
 	patience, cancel := context.WithTimeout(context.Background(), lastSends)
 	defer cancel()
 	p.drained.lost.Add(p.handOn(pending, func(event BPFEvent) bool { return p.insist(patience, event) }))
-	if outcomes, err := readOutcomes(o.ledger.outcomes); err == nil {
+	if outcomes, err := o.ledger.readOutcomes(); err == nil {
 		p.drained.lost.Add(outcomes.tallied() - min(pending.tallied, outcomes.tallied()))
 	}
 }

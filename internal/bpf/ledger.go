@@ -20,7 +20,7 @@ const (
 	halfVariable     = "ledger_half"
 )
 
-// ledger is what a program counts in the kernel. It belongs to one goroutine.
+// ledger is what a program counts in the kernel. It belongs to one goroutine, but for what says otherwise.
 type ledger struct {
 	session       *Session
 	turning       *ebpf.Variable
@@ -44,7 +44,7 @@ func newLedger(session *Session, c *ebpf.Collection) (*ledger, error) {
 		return nil, fmt.Errorf("object lacks map %s or %s, or variable %s", overflowMap, allowancesMap, halfVariable)
 	}
 	lacking := session.RowsBy.keysLack()
-	var errs [7]error
+	var errs [6]error
 	for i := range 2 {
 		l.rows[i], errs[i] = openHalf[wireTally](c, rowsMap, i, lacking)
 		l.processes[i], errs[2+i] = openHalf[uint64](c, processesMap, i, 0)
@@ -52,7 +52,7 @@ func newLedger(session *Session, c *ebpf.Collection) (*ledger, error) {
 			l.distributions[i], errs[4+i] = openHalf[wireMeasures](c, distributionsMap, i, lacking)
 		}
 	}
-	l.runs, errs[6] = newRuns(c.Maps[runsMap])
+	l.runs = newRuns(c.Maps[runsMap])
 	l.overflow = newGrowing[wireTally](c.Maps[overflowMap])
 	if spill := c.Maps[spillMap]; spill != nil {
 		l.spill = newGrowing[wireMeasures](spill)
@@ -108,7 +108,7 @@ func (l *ledger) drain(where *pendingTallies) error {
 
 // drainOverflow looks at what found no room only if there is more of it than at the last time.
 func (l *ledger) drainOverflow(where *pendingTallies) error {
-	outcomes, err := readOutcomes(l.outcomes)
+	outcomes, err := l.readOutcomes()
 	if err != nil {
 		return err
 	}
@@ -124,10 +124,10 @@ func (l *ledger) drainOverflow(where *pendingTallies) error {
 	return err
 }
 
-// readOutcomes sums the outcomes over all CPUs.
-func readOutcomes(m *ebpf.Map) (sum wireOutcomes, err error) {
+// readOutcomes sums the outcomes over all CPUs. Any goroutine may call it.
+func (l *ledger) readOutcomes() (sum wireOutcomes, err error) {
 	var rows []wireOutcomes
-	if err := m.Lookup(uint32(0), &rows); err != nil {
+	if err := l.outcomes.Lookup(uint32(0), &rows); err != nil {
 		return sum, fmt.Errorf("read outcomes: %w", err)
 	}
 	for _, row := range rows {
@@ -141,5 +141,8 @@ func readOutcomes(m *ebpf.Map) (sum wireOutcomes, err error) {
 		sum.Spilled += row.Spilled
 		sum.Unowned += row.Unowned
 	}
-	return sum, nil
+	if l.runs != nil {
+		err = l.runs.addOutcomes(&sum)
+	}
+	return sum, err
 }

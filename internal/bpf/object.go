@@ -165,7 +165,7 @@ func (o *object) close() error {
 
 // count reads the kernel's side of the ledger into stats.
 func (o *object) count(stats *Stats) error {
-	outcomes, err := readOutcomes(o.collection.Maps[outcomesMap])
+	outcomes, err := o.ledger.readOutcomes()
 	if err != nil {
 		return err
 	}

@@ -140,11 +140,13 @@ type packetDropProcessRow struct {
 }
 
 type packetDropRun struct {
-	_     structs.HostLayout
-	Tally packetDropTally
-	Slot  uint32
-	Busy  uint32
-	Row   packetDropPacketDropRow
+	_         structs.HostLayout
+	Tally     packetDropTally
+	Throttled uint64
+	Counted   uint64
+	Slot      uint32
+	Busy      uint32
+	Row       packetDropPacketDropRow
 }
 
 type packetDropSocketOwner struct {
