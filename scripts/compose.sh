@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # The shop of examples/docker-compose, for the scripts beside this one that source it: the engine that is there, else one
-# of its own from Debian's packages in a temporary folder; Debian's Prometheus; images built here; nothing of this
-# machine's ports. Needs root (or a user of the engine that is there). Leaves nothing.
+# of its own from Debian's packages in a temporary folder; Debian's Prometheus; Loki from Go modules; images built here;
+# nothing of this machine's ports. Needs root (or a user of the engine that is there). Leaves nothing.
 
 script=$(basename "$0" .sh)
 example=examples/docker-compose
@@ -26,7 +26,7 @@ clean() {
 		kill "$engine" 2>/dev/null || true
 		wait "$engine" 2>/dev/null || true
 	fi
-	rm -rf "$work" "$file" "$example/bin/test.yaml" "$example/bin/prometheus"
+	rm -rf "$work" "$file" "$example/bin/test.yaml" "$example/bin/prometheus" "$example/bin/loki"
 }
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
@@ -53,6 +53,12 @@ for name in prometheus promtool; do
 done
 mkdir -p "$prometheus/tmp" "$prometheus/prometheus"
 printf 'FROM scratch\nCOPY . /\nENTRYPOINT ["/bin/prometheus"]\n' >"$prometheus/Dockerfile"
+
+# Loki lies where it does in its own image, which its health check relies on.
+loki=$example/bin/loki
+mkdir -p "$loki/usr/bin" "$loki/tmp"
+cp "$(scripts/loki.sh)" "$loki/usr/bin/loki"
+printf 'FROM scratch\nCOPY . /\nENTRYPOINT ["/usr/bin/loki"]\n' >"$loki/Dockerfile"
 cat >"$example/bin/test.yaml" <<-END
 	services:
 	  prometheus:
@@ -60,6 +66,9 @@ cat >"$example/bin/test.yaml" <<-END
 	    build: {context: ./bin/prometheus}
 	    user: "0:0"
 	    volumes: ["/usr/share:/usr/share:ro"]
+	  loki:
+	    image: ${project}_loki
+	    build: {context: ./bin/loki}
 END
 
 if [ -n "$mine" ]; then
@@ -82,6 +91,11 @@ if docker compose version >/dev/null 2>&1; then composer="docker compose"; else 
 
 container() { compose ps -q "$1"; }
 ask() { docker exec "$(container prometheus)" promtool query instant http://127.0.0.1:9090 "$1"; }
+logged() { # logged QUERY: whether Loki has any such record
+	nsenter --target "$(docker inspect --format '{{.State.Pid}}' "$(container loki)")" --net curl --silent --get \
+		--data-urlencode "query=$1" http://127.0.0.1:3100/loki/api/v1/query_range | jq --exit-status '.data.result | length > 0' \
+		>/dev/null
+}
 answers() { ask "$1" 2>/dev/null | grep -q '=>'; } # answers QUESTION: whether Prometheus finds anything
 
 # bring_up KERNTAP SERVICE...: builds the images from the Dockerfiles as they are, starts the services, and waits until that

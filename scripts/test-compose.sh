@@ -1,6 +1,7 @@
 #!/bin/sh
 # Brings the shop of examples/docker-compose up with a real engine, its problems a few seconds each, and finds every one of
-# them in a real Prometheus, and the API's refused connect with the API's container.id in what the collector wrote. Uses
+# them in a real Prometheus, the records of the dashboards in a real Loki, and the API's refused connect with the API's
+# container.id in what the collector wrote. Uses
 # the engine that is there, else starts one of its own (scripts/compose.sh). Leaves nothing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -18,7 +19,7 @@ case $said in
 *) fail "the released image says: $said" ;;
 esac
 
-bring_up kerntap kerntap-host database api client trouble collector prometheus
+bring_up kerntap kerntap-host database api client trouble collector prometheus loki
 [ "$(docker inspect --format '{{.HostConfig.Privileged}} {{.HostConfig.ReadonlyRootfs}}' "$(container kerntap)")" = "false true" ] ||
 	fail "kerntap runs privileged, or on a root that can be written to"
 
@@ -44,7 +45,7 @@ find() { # find WHAT COMMAND...: within two rounds of all problems
 	ask '{__name__=~"kerntap_(tcp_connections|packet_drops)_total",kerntap_command=~"api|client|database|"}' >&2
 	fail "this was not found: $what (last words and what Prometheus has are above)"
 }
-for service in database api collector kerntap-host; do
+for service in database api collector kerntap-host loki; do
 	find "a healthy $service" healthy "$service"
 done
 find "the collector wrote the API's refused connect, with its container.id $api" recorded kerntap.tcp.connection.failed \
@@ -67,6 +68,15 @@ find "the lossy link: the database sends again, seen by the kerntap of the host"
 answers 'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command=~"client|database"}' &&
 	fail "the sidecar of the API reports other containers' processes"
 say "the sidecar reports the API alone"
+
+# The dashboards' panels of records, as Loki has them.
+# shellcheck disable=SC2016 # the dollar is Grafana's
+jq -r '.panels[] | select(.datasource.type == "loki") | .targets[].expr' examples/grafana/*.json | sed 's/\$command/.*/g' >"$work/logs"
+[ -s "$work/logs" ] || fail "the dashboards show no records"
+while read -r query; do
+	find "in Loki: $query" logged "$query"
+	if logged "$query | kerntap_command = \"nobody\""; then fail "Loki finds the records of nobody: $query"; fi
+done <"$work/logs"
 
 # Shares that the dashboards show, of either kerntap, with all of the problems behind them; and what the panels' own bound
 # would hide: over the whole run nobody sent more segments again than it sent.

@@ -65,7 +65,7 @@ func TestEveryMountIsThereAndCannotBeWrittenTo(t *testing.T) {
 // The others are of one static binary, in which nothing could ask.
 func TestWhatCanSayHowItIsIsAsked(t *testing.T) {
 	all := services(t)
-	for _, name := range []string{"kerntap", "kerntap-host", "database", "api", "collector", "prometheus", "grafana"} {
+	for _, name := range []string{"kerntap", "kerntap-host", "database", "api", "collector", "prometheus", "loki", "grafana"} {
 		if len(all[name].Health.Test) < 2 {
 			t.Errorf("%s has no health check", name)
 		}
