@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -134,7 +133,7 @@ type otlpLine struct {
 
 func TestOTLPOnStandardOutput(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	address := freeAddress(t)
+	address := bpftest.FreeAddress(t)
 	r := startKerntap(t, "--console", "json", "--listen", address, "--metric-interval", "1h")
 	awaitReady(t, address)
 	ns.StartHelper(t, "kt-json", "dial", "[::1]:1").End(t)
@@ -194,7 +193,7 @@ func records(t *testing.T, line string) []map[string]string {
 
 func TestTheLocalAPIAnswersFromTheChain(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	address := freeAddress(t)
+	address := bpftest.FreeAddress(t)
 	r := startKerntap(t, "--console", "text", "--listen", address, "--metric-interval", "1h")
 	r.await("what to try", func(line string) bool { return strings.Contains(line, "curl 127.0.0.1:1") })
 	ns.StartHelper(t, "kt-api", "dial", "127.0.0.1:1", "127.0.0.1:2").End(t)
@@ -208,7 +207,7 @@ func TestTheLocalAPIAnswersFromTheChain(t *testing.T) {
 		Message    string  `json:"message"`
 		Resolution float64 `json:"resolution_seconds"`
 	}
-	until(t, "the counts are drained", func() bool {
+	bpftest.Until(t, "the counts are drained", func() bool {
 		call(t, http.MethodPost, "http://"+address+"/api/connection-summary", `{"command":"KT-API","duration":60}`, &summary)
 		return summary.Total > 0
 	})
@@ -249,16 +248,6 @@ func awaitReady(t *testing.T, address string) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 func call(t *testing.T, method, url, body string, answer any) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -278,7 +267,7 @@ func call(t *testing.T, method, url, body string, answer any) {
 // A sidecar sees its own network namespace alone: nothing of a connection in another one.
 func TestScopeNetNSLeavesOutOtherNamespaces(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	address := freeAddress(t)
+	address := bpftest.FreeAddress(t)
 	r := startKerntap(t, "--console", "text", "--scope", "netns", "--listen", address, "--metric-interval", "1h")
 	r.await("its scope", func(line string) bool { return strings.Contains(line, "netns: kerntap's own network namespace") })
 	awaitReady(t, address)

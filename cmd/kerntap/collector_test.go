@@ -70,13 +70,13 @@ func securityOf(address string) string {
 func deliver(t *testing.T, ns *bpftest.Namespace, collector *otelcol, environ []string) {
 	t.Helper()
 	const command = "kt-real"
-	api := freeAddress(t)
+	api := bpftest.FreeAddress(t)
 	// Within an hour there is no export of metrics but the one at the end.
 	r := startKerntapIn(t, environment{environ: environ, stderr: t.Output()}, "--listen", api, "--metric-interval", "1h")
 	awaitReady(t, api)
 	caller := ns.StartHelper(t, command, "dial", "127.0.0.1:7")
 	caller.End(t)
-	until(t, "the collector writes the record", func() bool { return len(failuresIn(t, collector.file, command)) > 0 })
+	bpftest.Until(t, "the collector writes the record", func() bool { return len(failuresIn(t, collector.file, command)) > 0 })
 	if sum := connectionsIn(t, collector.file, command); sum != 0 {
 		t.Errorf("the metric came before its time: %d connections", sum)
 	}
@@ -109,14 +109,14 @@ func TestARealCollectorWithoutMetricsGetsLogs(t *testing.T) {
 			collector := newOtelcol(t)
 			collector.pipelines = []string{"logs"}
 			collector.start(t)
-			api := freeAddress(t)
+			api := bpftest.FreeAddress(t)
 			var said diagnostics
 			r := startKerntapIn(t, environment{environ: otlpTo(protocol, "http://"+collector.address(protocol)), stderr: &said},
 				"--listen", api, "--metric-interval", "1s")
 			awaitReady(t, api)
 			awaitHealth(t, api, "metrics are not taken by otlp "+protocol)
 			ns.StartHelper(t, "kt-logs-only", "dial", "127.0.0.1:7").End(t)
-			until(t, "the collector writes the record", func() bool {
+			bpftest.Until(t, "the collector writes the record", func() bool {
 				return len(failuresIn(t, collector.file, "kt-logs-only")) > 0
 			})
 			if d := exporterHealth(t, api).Destinations; len(d) != 1 || d[0].Metrics.Failed[cause] == 0 || d[0].Logs.Exported == 0 {
@@ -142,7 +142,7 @@ func TestMetricsThatAreRefusedOnceAtTheEndAreOneWarning(t *testing.T) {
 	collector := newOtelcol(t)
 	collector.pipelines = []string{"logs"}
 	collector.start(t)
-	api := freeAddress(t)
+	api := bpftest.FreeAddress(t)
 	var said diagnostics
 	r := startKerntapIn(t, environment{environ: otlpTo("grpc", "http://"+collector.grpc), stderr: &said}, "--listen", api,
 		"--metric-interval", "1h")
@@ -192,7 +192,7 @@ func TestNothingIsLostWhileARealCollectorComesAndGoes(t *testing.T) {
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol[:4], func(t *testing.T) {
 			const command = "kt-numbered"
-			collector, api := newOtelcol(t), freeAddress(t)
+			collector, api := newOtelcol(t), bpftest.FreeAddress(t)
 			environ := otlpTo(protocol, "http://"+collector.address(protocol))
 			r := startKerntapIn(t, environment{environ: environ, stderr: t.Output()}, "--listen", api, "--metric-interval", "1h",
 				"--throttle-row", "off", "--throttle-program", "off")
@@ -204,7 +204,7 @@ func TestNothingIsLostWhileARealCollectorComesAndGoes(t *testing.T) {
 			collector.start(t)
 			first := collector.file
 			connects.dial(t)
-			until(t, "what the collector was too late for arrives", func() bool {
+			bpftest.Until(t, "what the collector was too late for arrives", func() bool {
 				return len(countByPort(t, command, first)) == connects.dialed
 			})
 			collector.interrupt(t)
@@ -215,7 +215,7 @@ func TestNothingIsLostWhileARealCollectorComesAndGoes(t *testing.T) {
 			collector.start(t)
 			connects.dial(t)
 			connects.process.End(t)
-			until(t, "everything arrives", func() bool {
+			bpftest.Until(t, "everything arrives", func() bool {
 				return len(countByPort(t, command, first, collector.file)) == connects.dialed
 			})
 			r.stop()

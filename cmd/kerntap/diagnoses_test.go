@@ -153,7 +153,7 @@ func TestTheDiagnosesShowWhatWatchSays(t *testing.T) {
 					t.Log(said.String())
 				}
 			})
-			until(t, "it watches", func() bool { return notes.has("records of this process") })
+			bpftest.Until(t, "it watches", func() bool { return notes.has("records of this process") })
 			// Beside a flood of the same kind a record may find the throttle closed: then it is caused again.
 			for range 6 {
 				cause(t, bpftest.NewNamespace(t))

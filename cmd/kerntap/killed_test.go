@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // portsAnAddress is how many ports of an address dialPaced uses: those that no client of this machine gets, or it would now
@@ -73,7 +75,7 @@ func (o outage) run(t *testing.T, binary string) {
 	first := collector.file
 	kerntap := o.startKerntap(t, ns, collector)
 	caller := ns.StartHelper(t, command, "dialPaced", strconv.Itoa(n), strconv.Itoa(rate))
-	until(t, "records arrive", func() bool { return exporterHealth(t, ns.api).Exported > 2*rate })
+	bpftest.Until(t, "records arrive", func() bool { return exporterHealth(t, ns.api).Exported > 2*rate })
 	pid := kerntap.process.Pid
 	before := memoryOf(t, pid, "VmRSS")
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) // the peak begins anew, where the kernel can do that
@@ -86,7 +88,7 @@ func (o outage) run(t *testing.T, binary string) {
 		t.Errorf("%d records waited for the collector, of %d that were made meanwhile", queued, made)
 	}
 	caller.End(t)
-	until(t, "everything is exported", func() bool {
+	bpftest.Until(t, "everything is exported", func() bool {
 		return exporterHealth(t, ns.api).Destinations[0].Logs.Queued == 0 && connectionsCounted(t, ns.api, command) == n
 	})
 	peak := memoryOf(t, pid, "VmHWM")

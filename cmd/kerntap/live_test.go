@@ -62,12 +62,12 @@ func background(t *testing.T, args ...string) (stdout, stderr *buffer, stop func
 
 func TestWatchShowsTheRecordsOfARunningKerntap(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	address := freeAddress(t)
+	address := bpftest.FreeAddress(t)
 	r := startKerntapIn(t, environment{environ: []string{"OTEL_SDK_DISABLED=true"}, stderr: t.Output()}, "--listen", address)
 	awaitReady(t, address)
 	shown, notes, stop := background(t, "watch", "--listen", address, "--command", "KT-WATCH", "--event", "failed",
 		"--reason", "refused", "--address", "127.0.0.1:7", "--json")
-	until(t, "watch says whom it asks", func() bool { return notes.has("records of kerntap at " + address) })
+	bpftest.Until(t, "watch says whom it asks", func() bool { return notes.has("records of kerntap at " + address) })
 	// it begins with what comes after it has: connects until one is shown
 	for !shown.has("kt-watch") {
 		ns.StartHelper(t, "kt-other", "dial", "127.0.0.1:7").End(t)
@@ -87,9 +87,9 @@ func TestWatchShowsTheRecordsOfARunningKerntap(t *testing.T) {
 		}
 	}
 	kept, _, _ := background(t, "watch", "--api", "http://"+address, "--since", "5m", "--command", "kt-watch", "--count", "1")
-	until(t, "what is kept is shown", func() bool { return kept.has("kt-watch[") })
+	bpftest.Until(t, "what is kept is shown", func() bool { return kept.has("kt-watch[") })
 	table, _, stopTable := background(t, "top", "--api", address, "--interval", "200ms", "--filter", "kt-watch")
-	until(t, "the counts are drained, and the command is in the table", func() bool { return table.has("\nkt-watch ") })
+	bpftest.Until(t, "the counts are drained, and the command is in the table", func() bool { return table.has("\nkt-watch ") })
 	stopTable()
 	http.DefaultClient.CloseIdleConnections()
 	r.stop()
@@ -97,8 +97,8 @@ func TestWatchShowsTheRecordsOfARunningKerntap(t *testing.T) {
 
 func TestWatchWatchesByItself(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	shown, notes, stop := background(t, "watch", "--listen", freeAddress(t), "--command", "kt-alone")
-	until(t, "it watches", func() bool { return notes.has("records of this process") })
+	shown, notes, stop := background(t, "watch", "--listen", bpftest.FreeAddress(t), "--command", "kt-alone")
+	bpftest.Until(t, "it watches", func() bool { return notes.has("records of this process") })
 	for !shown.has("kt-alone") {
 		ns.StartHelper(t, "kt-alone", "dial", "127.0.0.1:7").End(t)
 	}
@@ -112,9 +112,9 @@ func TestTopCountsByItself(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	ns.Firewall(t, "add table ip t; add chain ip t out { type filter hook output priority 0; }; add rule ip t out tcp dport 9 drop")
 	shown, _, stop := background(t, "top", "--api", "none", "--interval", "500ms", "--filter", "kt-top")
-	until(t, "it shows a table", func() bool { return shown.has("COMMAND") })
+	bpftest.Until(t, "it shows a table", func() bool { return shown.has("COMMAND") })
 	ns.StartHelper(t, "kt-top", "dial", "127.0.0.1:7", "127.0.0.1:7").End(t)
-	until(t, "both connects are counted", func() bool {
+	bpftest.Until(t, "both connects are counted", func() bool {
 		return shown.has(fmt.Sprintf("%-16s%8s%8s", "kt-top", "2", "2"))
 	})
 	if code := stop(); code != 0 {

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // mistreatment is how a collector answers the nth request with log records, counted from 1, and why some are lost by that.
@@ -83,7 +85,7 @@ func TestAMisbehavingCollectorLeavesAnAccountThatAddsUp(t *testing.T) {
 				kerntap := ns.start(t, watching(command, protocol, "127.0.0.1", port), "--programs", "connection",
 					"--metric-interval", "500ms", "--throttle-row", "off", "--throttle-program", "off")
 				ns.StartHelper(t, command, "dialPaced", strconv.Itoa(n), "1000").End(t)
-				until(t, "all are counted", func() bool { return connectionsCounted(t, ns.api, command) == n })
+				bpftest.Until(t, "all are counted", func() bool { return connectionsCounted(t, ns.api, command) == n })
 				collector.checkEnd(t, ns, kerntap, n, test.cause)
 			})
 		}

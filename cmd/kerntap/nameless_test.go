@@ -26,7 +26,7 @@ func TestACollectorWhoseNameIsGoneGetsEverything(t *testing.T) {
 				"--metric-interval", "500ms", "--throttle-row", "off", "--throttle-program", "off")
 			for round := range 2 {
 				ns.StartHelper(t, command, "dialPaced", strconv.Itoa(n), "1000").End(t)
-				until(t, "records wait for the collector", func() bool {
+				bpftest.Until(t, "records wait for the collector", func() bool {
 					e := healthAccount(t, ns.api).Exporter
 					return e.Destinations[0].Waiting && e.Emitted == uint64((round+1)*n) && e.Exported == uint64(round*n)
 				})

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // otelcol is a real OpenTelemetry Collector: it receives OTLP over gRPC and HTTP and writes all of it to a file.
@@ -46,7 +48,7 @@ func newOtelcol(t *testing.T) *otelcol {
 		}
 		t.Skip(why)
 	}
-	return &otelcol{grpc: freeAddress(t), http: freeAddress(t), path: strings.TrimSpace(string(path))}
+	return &otelcol{grpc: bpftest.FreeAddress(t), http: bpftest.FreeAddress(t), path: strings.TrimSpace(string(path))}
 }
 
 // address is where the collector takes a protocol.
@@ -80,7 +82,7 @@ func (c *otelcol) start(t *testing.T) {
 	t.Cleanup(func() { c.stop(t) })
 	network, grpc := c.listen()
 	for address, network := range map[string]string{grpc: network, c.http: "tcp"} {
-		until(t, "the collector accepts at "+address, func() bool {
+		bpftest.Until(t, "the collector accepts at "+address, func() bool {
 			conn, err := net.Dial(network, address)
 			if err == nil {
 				conn.Close()
@@ -165,21 +167,6 @@ func (c *otelcol) stop(t *testing.T) {
 	}
 	c.interrupt(t)
 	c.wait(t)
-}
-
-// until returns as soon as what is said is so.
-func until(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.After(bpftestPatience)
-	retry := time.NewTicker(20 * time.Millisecond)
-	defer retry.Stop()
-	for !so() {
-		select {
-		case <-retry.C:
-		case <-deadline:
-			t.Fatal("this did not come true: " + what)
-		}
-	}
 }
 
 // diagnostics are what kerntap writes to standard error while a test reads it.

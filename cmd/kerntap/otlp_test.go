@@ -38,7 +38,7 @@ func (c *collectorLogs) Export(ctx context.Context, request plogotlp.ExportReque
 
 func TestARefusedConnectReachesACollectorThatComesLate(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	address, local := freeAddress(t), freeAddress(t)
+	address, local := bpftest.FreeAddress(t), bpftest.FreeAddress(t)
 	r := startKerntap(t, "--otlp-endpoint", address, "--console", "none", "--listen", local, "--metric-interval", "1s")
 	awaitReady(t, local)
 	ns.StartHelper(t, "kt-otlp", "dial", "127.0.0.1:1").End(t)
@@ -73,7 +73,7 @@ func TestARefusedConnectReachesACollectorThatComesLate(t *testing.T) {
 
 func TestARunThatLeavesLogRecordsBehindFails(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	address, local := freeAddress(t), freeAddress(t)
+	address, local := bpftest.FreeAddress(t), bpftest.FreeAddress(t)
 	var said diagnostics
 	r := startKerntapIn(t, environment{stderr: &said}, "--otlp-endpoint", address, "--listen", local, "--metric-interval", "1h")
 	awaitReady(t, local)
@@ -98,14 +98,14 @@ func TestWithoutConfigurationKerntapSaysWhereItSendsAndWaitsThere(t *testing.T) 
 		}
 		t.Skip(why)
 	}
-	local := freeAddress(t)
+	local := bpftest.FreeAddress(t)
 	var said diagnostics
 	r := startKerntapIn(t, environment{environ: []string{"OTEL_METRIC_EXPORT_TIMEOUT=300"}, stderr: &said}, "--listen", local,
 		"--metric-interval", "500ms")
 	awaitReady(t, local)
 	ns.StartHelper(t, "kt-default", "dial", "127.0.0.1:1").End(t)
 	awaitHealth(t, local, "waiting for otlp grpc localhost:4317")
-	until(t, "several exports are given up", func() bool {
+	bpftest.Until(t, "several exports are given up", func() bool {
 		return exporterHealth(t, local).Destinations[0].Metrics.Failed["unavailable"] > 2
 	})
 	r.cancel()
@@ -126,7 +126,7 @@ func exporterHealth(t *testing.T, address string) api.ExporterStatus {
 // awaitHealth asks until the exporter's reason says what it is to say.
 func awaitHealth(t *testing.T, address, want string) {
 	t.Helper()
-	until(t, "the exporter says: "+want, func() bool {
+	bpftest.Until(t, "the exporter says: "+want, func() bool {
 		return strings.Contains(exporterHealth(t, address).Reason, want)
 	})
 }

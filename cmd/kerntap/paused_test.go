@@ -87,7 +87,7 @@ func exposition(t *testing.T, address string) string {
 func TestAPausedProcessLosesNoCount(t *testing.T) {
 	const each, pause = 3000, 10 * time.Second
 	ns := bpftest.NewNamespace(t)
-	address := freeAddress(t)
+	address := bpftest.FreeAddress(t)
 	kerntap := process(t, "run", "--listen", address)
 	awaitReady(t, address)
 	if err := kerntap.Signal(syscall.SIGSTOP); err != nil {
@@ -108,7 +108,7 @@ func TestAPausedProcessLosesNoCount(t *testing.T) {
 	count := func(network string) float64 {
 		return scraped(t, address, "kerntap_tcp_connections_total{", `kerntap_command="kt-paused"`, `network_type="`+network+`"`)
 	}
-	until(t, "the counts are drained", func() bool { return count("ipv4") > 0 && count("ipv6") > 0 })
+	bpftest.Until(t, "the counts are drained", func() bool { return count("ipv4") > 0 && count("ipv6") > 0 })
 	for _, network := range []string{"ipv4", "ipv6"} {
 		if got := count(network); got != each {
 			t.Errorf("%s: %g connections are counted, want %d", network, got, each)

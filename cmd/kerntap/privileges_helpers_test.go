@@ -99,7 +99,7 @@ func checkSum(t *testing.T, address, path, command string, want int) {
 		Drops    int `json:"total_drops"`
 	}
 	defer func() { t.Logf("%s says %+v of %s", path, sum, command) }()
-	until(t, fmt.Sprintf("%s says %d of %s", path, want, command), func() bool {
+	bpftest.Until(t, fmt.Sprintf("%s says %d of %s", path, want, command), func() bool {
 		call(t, http.MethodPost, "http://"+address+path, `{"command":"`+command+`","duration":60}`, &sum)
 		return sum.Attempts+sum.Drops >= want
 	})

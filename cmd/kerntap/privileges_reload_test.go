@@ -16,7 +16,7 @@ import (
 // What a new configuration changes in the kernel, it changes after every capability has been dropped.
 func TestPrivilegesAreNotNeededToReload(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
-	file, address := configured(t, "scope: host\n"), freeAddress(t)
+	file, address := configured(t, "scope: host\n"), bpftest.FreeAddress(t)
 	var said diagnostics
 	kerntap := startAs(t, func(cmd *exec.Cmd) {
 		asUser(withBPF | withPerfmon)(cmd)
@@ -31,12 +31,12 @@ func TestPrivilegesAreNotNeededToReload(t *testing.T) {
 	if err := errors.Join(os.WriteFile(file, []byte("scope: netns\n"), 0o644), syscall.Kill(kerntap.pid, syscall.SIGHUP)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the new configuration is in force", func() bool {
+	bpftest.Until(t, "the new configuration is in force", func() bool {
 		return strings.Contains(said.String(), "the new configuration is in force")
 	})
 	before := filteredBy(t, address)
 	ns.StartHelper(t, name, "dial", closed, closed, closed).End(t)
-	until(t, "another namespace is out of scope", func() bool { return filteredBy(t, address) >= before+3 })
+	bpftest.Until(t, "another namespace is out of scope", func() bool { return filteredBy(t, address) >= before+3 })
 	checkSum(t, address, "/api/connection-summary", name, 2)
 	if strings.Contains(said.String(), "does not follow") {
 		t.Error(said.String())

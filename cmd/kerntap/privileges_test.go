@@ -211,7 +211,7 @@ func tell(t *testing.T, combination, attempt int) (s seen, complete bool) {
 	ns.Firewall(t, `add table inet t
 		add chain inet t out { type filter hook output priority 0; }
 		add rule inet t out tcp dport 40023 counter drop`)
-	address := freeAddress(t)
+	address := bpftest.FreeAddress(t)
 	// others on this machine must not push the records out that are asked for
 	kerntap := startAs(t, asUser(combination), "run", "--listen", address, "--console", "none",
 		"--config", configured(t, "storage: {records: 1000000}\n"))

@@ -22,7 +22,7 @@ type prometheus struct{ address string }
 func startPrometheus(t *testing.T, targets map[string]string) *prometheus {
 	t.Helper()
 	bpftest.RequireTool(t, "prometheus")
-	p := &prometheus{freeAddress(t)}
+	p := &prometheus{bpftest.FreeAddress(t)}
 	dir := t.TempDir()
 	config := "global: {scrape_interval: 1s, scrape_timeout: 900ms}\nscrape_configs:\n"
 	for job, target := range targets {
@@ -42,7 +42,7 @@ func startPrometheus(t *testing.T, targets map[string]string) *prometheus {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	until(t, "Prometheus answers", func() bool {
+	bpftest.Until(t, "Prometheus answers", func() bool {
 		answer, err := http.Get("http://" + p.address + "/-/ready")
 		if err == nil {
 			answer.Body.Close()
@@ -81,7 +81,7 @@ func TestRatesHaveNoSpikeWhenAnythingRestarts(t *testing.T) {
 	bpftest.RequireTool(t, "prometheus")
 	ns, collector := newPlace(t), newOtelcol(t)
 	collector.onSocket(t)
-	collector.prometheus = freeAddress(t)
+	collector.prometheus = bpftest.FreeAddress(t)
 	collector.start(t)
 	start := func() *isolated {
 		return ns.start(t, otlpTo("grpc", collector.grpc), "--metric-interval", "500ms")

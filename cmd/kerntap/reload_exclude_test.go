@@ -45,7 +45,7 @@ func (e *excluding) reload(t *testing.T, excluded string) {
 		t.Fatal(err)
 	}
 	e.reloads++
-	until(t, "the file is read again", func() bool {
+	bpftest.Until(t, "the file is read again", func() bool {
 		return strings.Count(e.said.String(), "the new configuration is in force") == e.reloads
 	})
 }
@@ -73,7 +73,7 @@ func (e *excluding) send(t *testing.T, isExcluded bool) {
 	if e.lost += each; !isExcluded {
 		e.refused += each
 	}
-	until(t, "the drops are counted", func() bool {
+	bpftest.Until(t, "the drops are counted", func() bool {
 		lost, refused, _ := e.counts(t)
 		return lost >= e.lost && refused >= e.refused
 	})

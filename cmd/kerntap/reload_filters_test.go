@@ -32,17 +32,17 @@ func TestFiltersChangeWhileConnectionsComeAndGo(t *testing.T) {
 		return scraped(t, r.api, "kerntap_program_events_total{", `kerntap_outcome="`+name+`"`, `"connection"`)
 	}
 	caller := ns.StartHelper(t, "kt-refilter", "dialMany", server, strconv.Itoa(n))
-	until(t, "it dials", func() bool { return of("kerntap_tcp_connections_total", "kt-refilter") > 0 })
+	bpftest.Until(t, "it dials", func() bool { return of("kerntap_tcp_connections_total", "kt-refilter") > 0 })
 	for i := range reloads {
 		r.reload(t, files[(i+1)%2])
 	}
 	r.said.check(t, map[string]int{"the new configuration is in force": reloads, "level=WARN": 0, "level=ERROR": 0})
 	caller.End(t)
 	const made, open = "kerntap_tcp_connections_total", "kerntap_tcp_active_connections"
-	until(t, "the server's connections have ended", func() bool {
+	bpftest.Until(t, "the server's connections have ended", func() bool {
 		return of(made, "kt-refilter-srv") == n && of(open, "kt-refilter-srv") == 0
 	})
-	until(t, "none is open", func() bool { return of(open, "kt-refilter") == 0 })
+	bpftest.Until(t, "none is open", func() bool { return of(open, "kt-refilter") == 0 })
 	opened := of(made, "kt-refilter")
 	if opened == 0 || opened == n {
 		t.Errorf("%g connections of %d are told: the filters changed nothing", opened, n)

@@ -31,7 +31,7 @@ func TestCertificatesAndHeadersFollowAReload(t *testing.T) {
 	connect := func(sender string) {
 		ns.StartHelper(t, "kt-secured", "dial", "127.0.0.1:7").End(t)
 		want = append(want, sender)
-		until(t, "the record of "+sender+" arrives", func() bool { return len(collector.heard()) >= len(want) })
+		bpftest.Until(t, "the record of "+sender+" arrives", func() bool { return len(collector.heard()) >= len(want) })
 	}
 	connect("3 one")
 	made.renew(t, 4)
@@ -63,14 +63,14 @@ func TestAnExpiredCertificateIsWaitedForWithOneLine(t *testing.T) {
 	r := startReloadable(t, secured(made, endpoint, "one"))
 	ns.StartHelper(t, "kt-secured", "dial", "127.0.0.1:7").End(t)
 	awaitHealth(t, r.api, "waiting for otlp grpc")
-	until(t, "it says why", func() bool { return strings.Contains(r.said.String(), "level=WARN") })
+	bpftest.Until(t, "it says why", func() bool { return strings.Contains(r.said.String(), "level=WARN") })
 	r.said.check(t, map[string]int{"level=WARN": 1, "waiting for the collector": 1})
 	if got := collector.heard(); len(got) > 0 {
 		t.Errorf("the collector heard of %v", got)
 	}
 	made.client, made.clientKey = good, goodKey
 	r.reload(t, secured(made, endpoint, "one"))
-	until(t, "the record arrives", func() bool { return slices.Equal(collector.heard(), []string{"3 one"}) })
+	bpftest.Until(t, "the record arrives", func() bool { return slices.Equal(collector.heard(), []string{"3 one"}) })
 	account := checkAccount(t, r.api)
 	r.stop()
 	collector.mu.Lock()

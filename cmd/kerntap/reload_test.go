@@ -24,7 +24,7 @@ type reloaded struct {
 func startReloadable(t *testing.T, yaml string) *reloaded {
 	t.Helper()
 	r := &reloaded{
-		file: filepath.Join(t.TempDir(), "kerntap.yaml"), api: freeAddress(t), hangup: make(chan os.Signal), said: new(diagnostics),
+		file: filepath.Join(t.TempDir(), "kerntap.yaml"), api: bpftest.FreeAddress(t), hangup: make(chan os.Signal), said: new(diagnostics),
 	}
 	r.write(t, yaml)
 	r.running = startKerntapIn(t, environment{stderr: r.said, hangup: r.hangup}, "--config", r.file, "--listen", r.api)
@@ -46,7 +46,7 @@ func (r *reloaded) reload(t *testing.T, yaml string) {
 	said := func() int { return strings.Count(r.said.String(), "the new configuration is") }
 	before := said()
 	r.hangup <- syscall.SIGHUP
-	until(t, "kerntap has read its file again", func() bool { return said() > before })
+	bpftest.Until(t, "kerntap has read its file again", func() bool { return said() > before })
 }
 
 // counted is how many connections of a command /metrics tells.
@@ -86,7 +86,7 @@ func TestReloadsLoseNoCount(t *testing.T) {
 		before := r.counted(t, "kt-reload")
 		r.reload(t, file(i+1))
 		if i%10 == 9 {
-			until(t, "connections follow the reload", func() bool { return r.counted(t, "kt-reload") > before })
+			bpftest.Until(t, "connections follow the reload", func() bool { return r.counted(t, "kt-reload") > before })
 		}
 	}
 	r.said.check(t, map[string]int{"the new configuration is in force": reloads, "level=WARN": 0, "level=ERROR": 0})
@@ -95,7 +95,7 @@ func TestReloadsLoseNoCount(t *testing.T) {
 	r.reload(t, strings.Replace(file(0), "otlp: {", "otlp: {certificate: /nowhere.pem, insecure: false, ", 1))
 	r.said.check(t, map[string]int{"refused": 2, "open /nowhere.pem: no such file": 1, "between 100 and 1000000": 1})
 	n := endDialing(t, caller)
-	until(t, "all connections are counted", func() bool { return r.counted(t, "kt-reload") >= float64(n) })
+	bpftest.Until(t, "all connections are counted", func() bool { return r.counted(t, "kt-reload") >= float64(n) })
 	if got := r.counted(t, "kt-reload"); got != float64(n) {
 		t.Errorf("%g connections are counted, want %d", got, n)
 	}
@@ -135,7 +135,7 @@ func TestABadFileIsRefusedAndTheOldOneStays(t *testing.T) {
 	}
 	// What was wrong in the file has not changed what is right in it.
 	ns.StartHelper(t, "kt-refused", "dialMany", "127.0.0.1:1", "50").End(t)
-	until(t, "all are counted", func() bool { return r.counted(t, "kt-refused") == 50 })
+	bpftest.Until(t, "all are counted", func() bool { return r.counted(t, "kt-refused") == 50 })
 	rest := r.stop()
 	if got := strings.Count(rest, "tcp.connection.failed"); got == 0 || got > 25 {
 		t.Errorf("%d records: the throttle of the first file is not in force any more", got)
@@ -146,7 +146,7 @@ func TestWhatTakesARestartIsNamed(t *testing.T) {
 	r := startReloadable(t, "console: json\nmetric_interval: 1h\n")
 	r.reload(t, "console: text\nlisten: localhost:1\nledger: {memory: 64MiB}\nlog_level: debug\n"+
 		"programs: {packet_drop: {enabled: false}}\n")
-	until(t, "it says what takes a restart", func() bool {
+	bpftest.Until(t, "it says what takes a restart", func() bool {
 		return strings.Contains(r.said.String(), "some of it takes a restart")
 	})
 	r.said.check(t, map[string]int{`keys="console, ledger.memory, programs.packet_drop.enabled"`: 1, "level=WARN": 1})

@@ -41,7 +41,7 @@ func TestRecordsAreToldUnderTheServiceNamesOfWorkloads(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ns := bpftest.NewNamespace(t)
-			address := freeAddress(t)
+			address := bpftest.FreeAddress(t)
 			var said diagnostics
 			kerntap := startAs(t, func(cmd *exec.Cmd) {
 				asUser(test.combination)(cmd)
@@ -52,7 +52,7 @@ func TestRecordsAreToldUnderTheServiceNamesOfWorkloads(t *testing.T) {
 			caller := ns.StartHelper(t, "kt-service", "dialLines") // which stays
 			caller.Send(t, "127.0.0.1:1")
 			var services []string
-			until(t, "the record", func() bool {
+			bpftest.Until(t, "the record", func() bool {
 				services = servicesOf(t, said.String(), "kt-service")
 				return len(services) > 0
 			})

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // soakTime is how long the load lasts: SOAK_TIME, or long enough to see that everything still takes part.
@@ -114,7 +116,7 @@ func (s *soak) reload(t *testing.T) {
 	if err := s.kerntap.process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the file is read again", func() bool {
+	bpftest.Until(t, "the file is read again", func() bool {
 		return strings.Count(s.kerntap.said.String(), "the new configuration is in force") == s.reloads
 	})
 }
@@ -178,7 +180,7 @@ func (s *soak) check(t *testing.T, opened, refused, sent, containers int) {
 		return int(all - refused), int(refused)
 	}
 	rule, _ := strconv.Atoi(ruleCount.FindStringSubmatch(s.Run(t, "nft", "list ruleset"))[1])
-	until(t, "the last counts are drained", func() bool {
+	bpftest.Until(t, "the last counts are drained", func() bool {
 		gotOpened, gotRefused := client()
 		return gotOpened >= opened && gotRefused >= refused && s.drops(t) >= rule-s.missed(t)
 	})
@@ -188,7 +190,7 @@ func (s *soak) check(t *testing.T, opened, refused, sent, containers int) {
 		t.Errorf("%d connections opened of %d, %d refused of %d, %d datagrams dropped of %d, %d runs missed", gotOpened, opened,
 			gotRefused, refused, drops, rule, s.missed(t))
 	}
-	until(t, "everything is exported", func() bool { return exporterHealth(t, s.api).Destinations[0].Logs.Queued == 0 })
+	bpftest.Until(t, "everything is exported", func() bool { return exporterHealth(t, s.api).Destinations[0].Logs.Queued == 0 })
 	checkAccount(t, s.api)
 	health := exporterHealth(t, s.api)
 	if health.Dropped+health.Failed > 0 {

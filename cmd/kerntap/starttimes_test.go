@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // startOf awaits a point of kerntap.tcp.connections of a command in a collector's file that starts after a time, and
 // returns when it starts and what it counts.
 func startOf(t *testing.T, file, command string, after time.Time) (start pcommon.Timestamp, value int64) {
 	t.Helper()
-	until(t, "the metric of "+command+" arrives", func() bool {
+	bpftest.Until(t, "the metric of "+command+" arrives", func() bool {
 		for _, request := range requestsIn(t, file) {
 			for metric := range metricsOf(request) {
 				if metric.Name() != "kerntap.tcp.connections" {
@@ -50,7 +52,7 @@ func TestStartTimesAreNewWithKerntapAlone(t *testing.T) {
 	if again != first {
 		t.Errorf("the start was %s before the collector was, and is %s", first.AsTime(), again.AsTime())
 	}
-	until(t, "what happened meanwhile is counted", func() bool {
+	bpftest.Until(t, "what happened meanwhile is counted", func() bool {
 		again, value = startOf(t, collector.file, command, began)
 		return value == 2
 	})

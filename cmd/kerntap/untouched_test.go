@@ -44,7 +44,7 @@ func TestATakenAddressIsRefusedBeforeTheKernelIsTouched(t *testing.T) {
 		var code int
 		var stdout, stderr string
 		// Others may load programs in the same moment, but not each time.
-		until(t, "the kernel is not touched", func() bool {
+		bpftest.Until(t, "the kernel is not touched", func() bool {
 			return !touches(t, func() { code, stdout, stderr = invoke(t, "run", "--listen", address) })
 		})
 		if code != exitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, address) {

@@ -29,21 +29,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// until returns as soon as what is said is so.
-func until(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	retry := time.NewTicker(100 * time.Millisecond)
-	defer retry.Stop()
-	for !so() {
-		select {
-		case <-retry.C:
-		case <-deadline:
-			t.Fatal("this did not come true: " + what)
-		}
-	}
-}
-
 // output is what a command from the root of the repository prints last.
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()
@@ -162,7 +147,7 @@ func startCollector(t *testing.T, environ []string, overlays ...string) collecto
 	}
 	c.process = start(t, here, append(environ, "OTLP_GRPC_ENDPOINT="+c.grpc, "OTLP_HTTP_ENDPOINT="+free[2],
 		"HEALTH_ENDPOINT="+free[3], "COLLECTOR_METRICS_HOST="+host, "COLLECTOR_METRICS_PORT="+own), output(t, "scripts/collector.sh"), args...)
-	until(t, "a collector takes OTLP", func() bool {
+	bpftest.Until(t, "a collector takes OTLP", func() bool {
 		conn, err := net.Dial("tcp", c.grpc)
 		if err == nil {
 			conn.Close()

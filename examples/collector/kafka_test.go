@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // broker speaks Kafka's protocol in this process, and counts what is written into its topics.
@@ -141,7 +143,7 @@ func TestANodeThroughKafka(t *testing.T) {
 	logs, inLogs := b.topic(logsTopic)
 	metrics, inMetrics := b.topic(metricsTopic)
 	var w told
-	until(t, "every failed connect and all metrics are read out of Kafka", func() bool {
+	bpftest.Until(t, "every failed connect and all metrics are read out of Kafka", func() bool {
 		w = read(t, readers...)
 		return w.failed >= commands*rounds && w.points >= b.sent()
 	})

@@ -92,7 +92,7 @@ func startNode(t *testing.T, compression string, to collector) node {
 	n.sent.pass(t, listen(t, "unix", otlp), to.grpc)
 	n.process = start(t, ns.Do, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=unix://" + otlp, "OTEL_EXPORTER_OTLP_COMPRESSION=" + compression},
 		binary, "run", "--scope", "netns", "--listen", api, "--metric-interval", fmt.Sprintf("%ds", interval))
-	until(t, "kerntap watches", func() bool {
+	bpftest.Until(t, "kerntap watches", func() bool {
 		ready := start(t, here, nil, binary, "ready", "--listen", api)
 		err := ready.cmd.Wait()
 		ready.stopped = true
@@ -125,5 +125,5 @@ func (n node) work(t *testing.T) {
 func (n node) exportsAll(t *testing.T) {
 	t.Helper()
 	before := n.sent.sum("metrics").requests
-	until(t, "metrics of all that was done are exported a few times", func() bool { return n.sent.sum("metrics").requests > before+4 })
+	bpftest.Until(t, "metrics of all that was done are exported a few times", func() bool { return n.sent.sum("metrics").requests > before+4 })
 }

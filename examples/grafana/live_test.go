@@ -126,7 +126,7 @@ func (s stack) awaitRounds(t *testing.T, rounds int) {
 			t.Log("last counted were " + seen)
 		}
 	})
-	until(t, fmt.Sprintf("Prometheus has %d rounds", rounds), func() bool {
+	bpftest.Until(t, fmt.Sprintf("Prometheus has %d rounds", rounds), func() bool {
 		seen = ""
 		all := true
 		for _, job := range jobs {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // patience bounds what any part of the stack may take.
@@ -23,34 +25,9 @@ const patience = 60 * time.Second
 // root is the repository's.
 const root = "../.."
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 func portOf(address string) string {
 	_, port, _ := net.SplitHostPort(address)
 	return port
-}
-
-// until returns as soon as what is said is so.
-func until(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	retry := time.NewTicker(200 * time.Millisecond)
-	defer retry.Stop()
-	for !so() {
-		select {
-		case <-retry.C:
-		case <-deadline:
-			t.Fatal("this did not come true: " + what)
-		}
-	}
 }
 
 // start runs a command from the root of the repository until the test ends.
@@ -99,15 +76,15 @@ func newStack(t *testing.T) stack {
 	binary := filepath.Join(t.TempDir(), "kerntap")
 	output(t, "go", "build", "-o", binary, "./cmd/kerntap")
 
-	grpc, scraped, own := freeAddress(t), freeAddress(t), freeAddress(t)
-	start(t, []string{"OTLP_GRPC_ENDPOINT=" + grpc, "OTLP_HTTP_ENDPOINT=" + freeAddress(t), "HEALTH_ENDPOINT=" + freeAddress(t),
+	grpc, scraped, own := bpftest.FreeAddress(t), bpftest.FreeAddress(t), bpftest.FreeAddress(t)
+	start(t, []string{"OTLP_GRPC_ENDPOINT=" + grpc, "OTLP_HTTP_ENDPOINT=" + bpftest.FreeAddress(t), "HEALTH_ENDPOINT=" + bpftest.FreeAddress(t),
 		"COLLECTOR_METRICS_PORT=" + portOf(own), "PROMETHEUS_LISTEN=" + scraped},
 		collector, "--config", "otel-collector.yaml", "--config", "examples/collector/prometheus.yaml")
 
-	s := stack{freeAddress(t)}
+	s := stack{bpftest.FreeAddress(t)}
 	for _, job := range jobs {
 		start(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + grpc, "OTEL_SERVICE_NAME=" + job},
-			binary, "run", "--listen", freeAddress(t), "--metric-interval", "500ms")
+			binary, "run", "--listen", bpftest.FreeAddress(t), "--metric-interval", "500ms")
 	}
 
 	dir := t.TempDir()
@@ -117,7 +94,7 @@ func newStack(t *testing.T) stack {
 	}
 	start(t, nil, "prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+s.prometheus, "--log.level=warn")
-	until(t, "Prometheus knows that kerntap's programs run", func() bool {
+	bpftest.Until(t, "Prometheus knows that kerntap's programs run", func() bool {
 		programs, err := s.ask("kerntap_program_up == 1")
 		return err == nil && len(programs) == programCount*len(jobs)
 	})

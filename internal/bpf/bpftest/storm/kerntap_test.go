@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // process is a command that runs beside the load.
@@ -122,20 +123,10 @@ func binary(b *testing.B, variable string) string {
 	return path
 }
 
-func freeAddress(b *testing.B) string {
-	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // startCollector starts an OpenTelemetry Collector that receives and forgets, and returns its address.
 func startCollector(b *testing.B) string {
 	b.Helper()
-	path, address := binary(b, "KERNTAP_COLLECTOR"), freeAddress(b)
+	path, address := binary(b, "KERNTAP_COLLECTOR"), bpftest.FreeAddress(b)
 	config := fmt.Sprintf("yaml:{receivers: {otlp: {protocols: {grpc: {endpoint: '%s'}}}}, exporters: {nop: {}}, service: {"+
 		"telemetry: {metrics: {level: none}, logs: {level: error}}, pipelines: {"+
 		"logs: {receivers: [otlp], exporters: [nop]}, metrics: {receivers: [otlp], exporters: [nop]}}}}", address)
@@ -152,7 +143,7 @@ type kerntap struct {
 // startKerntap returns once its programs read events.
 func startKerntap(b *testing.B, collector string, options ...string) kerntap {
 	b.Helper()
-	k := kerntap{api: freeAddress(b)}
+	k := kerntap{api: bpftest.FreeAddress(b)}
 	args := append([]string{"run", "--listen", k.api, "--log-level", "error"}, options...)
 	cmd := exec.Command(binary(b, "KERNTAP_BINARY"), args...)
 	cmd.Env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + collector} // nothing else is configured
