@@ -9,6 +9,7 @@ PATH=$PATH:/usr/sbin:/sbin
 if docker info >/dev/null 2>&1; then mine=""; else mine=yes; fi
 if [ -n "$mine" ] && [ "$(id -u)" -ne 0 ]; then
 	$example/build.sh
+	scripts/loki.sh >/dev/null # as the user, whose caches it fills
 	exec sudo env "PATH=$PATH" "HOME=$HOME" "XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}" "SHOP_PERIOD=$SHOP_PERIOD" "$0" --built
 fi
 [ "${1:-}" = --built ] || $example/build.sh
@@ -91,10 +92,10 @@ if docker compose version >/dev/null 2>&1; then composer="docker compose"; else 
 
 container() { compose ps -q "$1"; }
 ask() { docker exec "$(container prometheus)" promtool query instant http://127.0.0.1:9090 "$1"; }
-logged() { # logged QUERY: whether Loki has any such record
-	nsenter --target "$(docker inspect --format '{{.State.Pid}}' "$(container loki)")" --net curl --silent --get \
-		--data-urlencode "query=$1" http://127.0.0.1:3100/loki/api/v1/query_range | jq --exit-status '.data.result | length > 0' \
-		>/dev/null
+# logged QUERY: whether Loki has any such record; promtool can ask it, too, because it answers as Prometheus does
+logged() {
+	docker exec "$(container prometheus)" promtool query instant http://loki:3100/loki "sum(count_over_time($1 [1h]))" >"$work/logged" &&
+		grep -q '=>' "$work/logged"
 }
 answers() { ask "$1" 2>/dev/null | grep -q '=>'; } # answers QUESTION: whether Prometheus finds anything
 

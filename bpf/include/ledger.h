@@ -16,7 +16,7 @@
  * map-in-map", 4.20): then the old half is at rest and is drained and emptied without a race. What fits into no half
  * is counted in overflow, which only grows.
  *
- * All additions are atomic although rows are per CPU: kernels without recursion protection run a program inside itself.
+ * Additions to rows are atomic although rows are per CPU: kernels without recursion protection run a program inside itself.
  */
 #ifndef KERNTAP_LEDGER_H
 #define KERNTAP_LEDGER_H
@@ -29,6 +29,7 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
+/* What a run (run.h) has throttled and counted is to be added. */
 struct outcomes {
 	__u64 recorded;	    /* went into the ring */
 	__u64 throttled;    /* over the limit of records, counted in its row all the same */

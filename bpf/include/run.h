@@ -16,14 +16,19 @@
 #include "ledger.h"
 #include "throttle.h"
 
+/* What is counted of a run, before its row. */
+struct run_head {
+	struct tally tally;
+	__u64 throttled; /* of all its events, like those of struct outcomes; the two only grow */
+	__u64 counted;
+	__u32 slot; /* of the throttle */
+	__u32 busy;
+};
+
 /* Declares the runs of a program, one for each half of its ledger, of rows of the same type. */
 #define RUNS(row_type)                                                                                                 \
 	struct run {                                                                                                   \
-		struct tally tally;                                                                                    \
-		__u64 throttled; /* events as in struct outcomes, to which they belong: these two only grow */         \
-		__u64 counted;                                                                                         \
-		__u32 slot; /* of the throttle */                                                                      \
-		__u32 busy;                                                                                            \
+		struct run_head head;                                                                                  \
 		row_type row;                                                                                          \
 	};                                                                                                             \
 	struct {                                                                                                       \
@@ -49,12 +54,12 @@ static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int 
 /* Begins a run of events of a row, after the one before it has gone to the ledger. */
 #define run_begin(run, event_row, kind_of)                                                                             \
 	({                                                                                                             \
-		if ((run)->tally.count)                                                                                \
-			ledger_add(&(run)->row, (run)->tally, kind_of(&(run)->row));                                   \
+		if ((run)->head.tally.count)                                                                           \
+			ledger_add(&(run)->row, (run)->head.tally, kind_of(&(run)->row));                              \
 		__builtin_memcpy(&(run)->row, (event_row), sizeof(*(event_row)));                                      \
-		(run)->tally.count = 0;                                                                                \
-		(run)->tally.sum = 0;                                                                                  \
-		(run)->slot = run_slot(event_row);                                                                     \
+		(run)->head.tally.count = 0;                                                                           \
+		(run)->head.tally.sum = 0;                                                                             \
+		(run)->head.slot = run_slot(event_row);                                                                \
 	})
 
 /*
@@ -68,22 +73,23 @@ static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int 
 		__u32 _half = ledger_half & 1;                                                                         \
 		__u64 _amount = (amount);                                                                              \
 		struct run *_run = bpf_map_lookup_elem(&runs, &_half);                                                 \
-		if (_run && !_run->busy) {                                                                             \
-			*(volatile __u32 *)&_run->busy = 1;                                                            \
+		if (_run && !_run->head.busy) {                                                                        \
+			struct run_head *_head = &_run->head;                                                          \
+			*(volatile __u32 *)&_head->busy = 1;                                                           \
 			barrier();                                                                                     \
-			if (!_run->tally.count ||                                                                      \
+			if (!_head->tally.count ||                                                                     \
 			    !row_equal((const __u64 *)&_run->row, (const __u64 *)(event_row), _words))                 \
 				run_begin(_run, event_row, kind_of);                                                   \
-			_run->tally.count++;                                                                           \
-			_run->tally.sum += _amount;                                                                    \
+			_head->tally.count++;                                                                          \
+			_head->tally.sum += _amount;                                                                   \
 			if (!_wanted)                                                                                  \
-				_run->counted++;                                                                       \
-			else if (throttle_lets(_run->slot))                                                            \
+				_head->counted++;                                                                      \
+			else if (throttle_lets(_head->slot))                                                           \
 				_record = true;                                                                        \
 			else                                                                                           \
-				_run->throttled++;                                                                     \
+				_head->throttled++;                                                                    \
 			barrier();                                                                                     \
-			*(volatile __u32 *)&_run->busy = 0;                                                            \
+			*(volatile __u32 *)&_head->busy = 0;                                                           \
 		} else {                                                                                               \
 			typeof(*(event_row)) _copy = *(event_row);                                                     \
 			struct tally _one = { .count = 1, .sum = _amount };                                            \

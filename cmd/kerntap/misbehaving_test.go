@@ -23,7 +23,8 @@ type mistreatment struct {
 	cut    int    // how many of its connections end in the middle of what they bring
 }
 
-func mistreatments(protocol string) map[string]mistreatment {
+func mistreatments(t *testing.T, protocol string) map[string]mistreatment {
+	t.Helper()
 	all := map[string]mistreatment{
 		"slow": {answer: func(int) (int64, error) {
 			<-time.After(2 * time.Second)
@@ -33,7 +34,7 @@ func mistreatments(protocol string) map[string]mistreatment {
 		"connections that end in the middle": {answer: func(int) (int64, error) { return 0, nil }, cut: 3},
 	}
 	if protocol == "grpc" {
-		maps.Copy(all, mistreatmentsOverGRPC())
+		maps.Copy(all, mistreatmentsOverGRPC(t))
 	} else {
 		maps.Copy(all, mistreatmentsOverHTTP())
 	}
@@ -59,10 +60,11 @@ func mistreatmentsOverHTTP() map[string]mistreatment {
 	}
 }
 
-func mistreatmentsOverGRPC() map[string]mistreatment {
+func mistreatmentsOverGRPC(t *testing.T) map[string]mistreatment {
+	t.Helper()
 	soon, err := status.New(codes.Unavailable, "soon").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	return map[string]mistreatment{
 		"resource exhausted":       {answer: first(status.Error(codes.ResourceExhausted, "full")), cause: "resource_exhausted"},
@@ -76,7 +78,7 @@ func mistreatmentsOverGRPC() map[string]mistreatment {
 func TestAMisbehavingCollectorLeavesAnAccountThatAddsUp(t *testing.T) {
 	const n, command = 3000, "kt-misbehave"
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
-		for name, test := range mistreatments(protocol) {
+		for name, test := range mistreatments(t, protocol) {
 			t.Run(protocol[:4]+" "+name, func(t *testing.T) {
 				t.Parallel()
 				ns, collector := newPlace(t), &witness{answer: test.answer, cut: test.cut}

@@ -22,14 +22,20 @@ func TestACollectorWhoseNameIsGoneGetsEverything(t *testing.T) {
 			names := ns.startNameServer(t)
 			names.Gone.Store(true)
 			port, stop := collector.startIn(t, ns, protocol, 0)
+			defer func() { stop() }()
 			kerntap := ns.start(t, watching(command, protocol, "collector.example.com", port), "--programs", "connection",
 				"--metric-interval", "500ms", "--throttle-row", "off", "--throttle-program", "off")
 			for round := range 2 {
 				ns.StartHelper(t, command, "dialPaced", strconv.Itoa(n), "1000").End(t)
+				asked := names.Asked.Load()
 				bpftest.Until(t, "records wait for the collector", func() bool {
 					e := healthAccount(t, ns.api).Exporter
 					return e.Destinations[0].Waiting && e.Emitted == uint64((round+1)*n) && e.Exported == uint64(round*n)
 				})
+				// Over gRPC an address is remembered for half a minute: then it is the collector alone that is away.
+				if (protocol != "grpc" || round == 0) && names.Asked.Load() == asked {
+					t.Errorf("nobody has asked for the name in round %d", round)
+				}
 				if round > 0 {
 					_, stop = collector.startIn(t, ns, protocol, port)
 				}
@@ -40,11 +46,7 @@ func TestACollectorWhoseNameIsGoneGetsEverything(t *testing.T) {
 					stop()
 				}
 			}
-			t.Cleanup(stop)
 			collector.checkEnd(t, ns, kerntap, 2*n, "")
-			if names.Asked.Load() == 0 {
-				t.Error("nobody has asked for the name")
-			}
 		})
 	}
 }

@@ -13,6 +13,7 @@ type (
 	WireCgroupNames = wireCgroupNames
 	WireRowOwner    = wireRowOwner
 	WireTally       = wireTally
+	WireRunHead     = wireRunHead
 	WireProcessRow  = wireProcessRow
 	WireAllowance   = wireAllowance
 	WireFilterSet   = wireFilterSet

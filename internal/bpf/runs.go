@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 )
@@ -11,11 +12,11 @@ import (
 // runsMap is where programs keep the row of each CPU's last event at hand: see bpf/include/run.h.
 const runsMap = "runs"
 
-// What struct run begins with before its row: a tally, how many of its events were throttled and counted, a slot and a flag.
+// Where a run has what only grows, and its row.
 const (
-	runThrottled = 16
-	runCounted   = 24
-	runHeader    = 40
+	runOutcomes = unsafe.Offsetof(wireRunHead{}.Throttled)
+	runCounted  = unsafe.Offsetof(wireRunHead{}.Counted)
+	runRow      = unsafe.Sizeof(wireRunHead{})
 )
 
 // runs are the rows that the kernel keeps at hand, two for each CPU: one in each half of the ledger.
@@ -50,17 +51,17 @@ func (r *runs) drain(half uint32, take func(row []byte, perCPU []wireTally)) err
 	if err != nil {
 		return err
 	}
-	var any bool
+	found := false
 	for _, run := range each {
 		tally := wireTally{binary.NativeEndian.Uint64(run), binary.NativeEndian.Uint64(run[8:])}
 		if tally.Count > 0 {
-			any = true
-			take(run[runHeader:], []wireTally{tally})
+			found = true
+			take(run[runRow:], []wireTally{tally})
 		}
-		clear(run[:runThrottled])
-		clear(run[runCounted+8:])
+		clear(run[:runOutcomes])
+		clear(run[unsafe.Offsetof(wireRunHead{}.Slot):])
 	}
-	if !any {
+	if !found {
 		return nil
 	}
 	if err := r.m.Put(half, perCPU); err != nil {
@@ -77,7 +78,7 @@ func (r *runs) addOutcomes(to *wireOutcomes) error {
 			return err
 		}
 		for _, run := range each {
-			to.Throttled += binary.NativeEndian.Uint64(run[runThrottled:])
+			to.Throttled += binary.NativeEndian.Uint64(run[runOutcomes:])
 			to.Counted += binary.NativeEndian.Uint64(run[runCounted:])
 		}
 	}

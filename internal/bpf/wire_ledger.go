@@ -19,6 +19,13 @@ func (w wireOutcomes) tallied() uint64 { return w.Recorded + w.Throttled + w.Cou
 // wireTally is struct tally of bpf/include/ledger.h.
 type wireTally struct{ Count, Sum uint64 }
 
+// wireRunHead is struct run_head of bpf/include/run.h.
+type wireRunHead struct {
+	Tally              wireTally
+	Throttled, Counted uint64
+	Slot, Busy         uint32
+}
+
 // wireRowOwner is struct row_owner of bpf/include/ledger.h, which ends the key of every row.
 type wireRowOwner struct {
 	Command    [16]byte

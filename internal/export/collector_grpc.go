@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -10,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
@@ -77,8 +79,8 @@ func compressor(to *OTLP) string {
 	return "none"
 }
 
-// grpcOptions make a lost connection come back as soon as the next attempt needs it: by default gRPC lets up to two
-// minutes pass between two attempts to connect.
+// grpcOptions make a lost connection come back soon: by default gRPC lets up to two minutes pass between two attempts to
+// connect.
 func grpcOptions(o Options, r *requests) []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithChainUnaryInterceptor(r.intercept),
@@ -92,10 +94,10 @@ func grpcOptions(o Options, r *requests) []grpc.DialOption {
 // intercept sends one request and enters its result.
 func (r *requests) intercept(ctx context.Context, method string, request, response any, conn *grpc.ClientConn,
 	invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	reconnect(ctx, conn)
+	r.pause(false)
 	attempt, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	r.pause(false)
-	reconnect(attempt, conn)
 	err := invoke(attempt, method, request, response, conn, options...)
 	if err == nil {
 		r.answered(response)
@@ -109,16 +111,30 @@ func (r *requests) intercept(ctx context.Context, method string, request, respon
 	if code == codes.DeadlineExceeded { // nobody answered: that is this end's own word
 		r.cause = causeUnavailable
 	}
+	var unreachable error
 	if code == codes.Unavailable || code == codes.DeadlineExceeded {
-		r.report(err)
-	} else {
-		r.report(nil)
+		unreachable = err
 	}
+	r.report(unreachable, isTriedAgain(status.Convert(err)))
 	return err
 }
 
+// isTriedAgain tells whether the SDK's exporters make another attempt after an answer: the OTLP specification names these.
+func isTriedAgain(answer *status.Status) bool {
+	switch answer.Code() {
+	case codes.Canceled, codes.DeadlineExceeded, codes.Aborted, codes.OutOfRange, codes.Unavailable, codes.DataLoss:
+		return true
+	case codes.ResourceExhausted:
+		return slices.ContainsFunc(answer.Details(), func(detail any) bool {
+			_, asked := detail.(*errdetails.RetryInfo)
+			return asked
+		})
+	}
+	return false
+}
+
 // reconnect has a broken connection tried now and waits a moment for it. Without, an attempt finds what gRPC found when it
-// last tried, which may be long ago.
+// last tried, which may be long ago. A name that was not found is asked for again in gRPC's own time.
 func reconnect(ctx context.Context, conn *grpc.ClientConn) {
 	if conn.GetState() != connectivity.TransientFailure {
 		return

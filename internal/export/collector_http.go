@@ -96,12 +96,12 @@ func (t *watchedTransport) RoundTrip(request *http.Request) (*http.Response, err
 	}
 	if err != nil {
 		t.requests.cause = causeUnavailable
-		t.requests.report(err)
+		t.requests.report(err, true)
 		return nil, transientError{err}
 	}
 	if isWebPage(response) {
 		t.requests.cause = causeNotOTLP
-		t.requests.report(nil)
+		t.requests.report(nil, false)
 		return nil, errWebPage
 	}
 	t.enter(response, body)
@@ -147,9 +147,9 @@ func (t *watchedTransport) enter(response *http.Response, body []byte) {
 	t.requests.cause = strconv.Itoa(response.StatusCode)
 	switch response.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		t.requests.report(fmt.Errorf("the collector answers %s", response.Status))
+		t.requests.report(fmt.Errorf("the collector answers %s", response.Status), true)
 	default:
-		t.requests.report(nil)
+		t.requests.report(nil, false)
 	}
 }
 

@@ -39,8 +39,8 @@ func newLogsThrough(r *requests, o Options) *collectorLogs {
 	return c
 }
 
-// Hurry has an export that waits for its next attempt make it now: there is little time left, and the collector may be
-// back. It may be called at any time.
+// Hurry has an export that waits for its next attempt make it now, even if the collector has asked for patience: there is
+// little time left. If an attempt is under way and fails, the next one follows at once. It may be called at any time.
 func (c *collectorLogs) Hurry() { c.hurry() }
 
 // Export returns once every record was taken, refused or waited for in vain. A later request goes out even if one
@@ -75,7 +75,7 @@ func (c *collectorLogs) export(parent context.Context, records []sdklog.Record, 
 	defer again(nil)
 	c.requests.begin()
 	if c.ending.Err() == nil { // once is enough
-		stop := context.AfterFunc(c.ending, func() { c.requests.endPause(again) })
+		stop := context.AfterFunc(c.ending, func() { c.requests.hurry(func() { again(errNoTime) }) })
 		defer stop()
 	}
 	err := c.requests.result(ctx, c.Exporter.Export(ctx, records))

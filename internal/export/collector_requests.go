@@ -38,7 +38,8 @@ type requests struct {
 	warned   string // the collector's last warning
 
 	mu      sync.Mutex
-	pausing bool // between an attempt that failed and the next one
+	pausing bool   // between an attempt that failed and the next one
+	hurried func() // ends the next pause, nil if none is to be ended
 }
 
 func newRequests(to *OTLP, reach *reachability) *requests {
@@ -48,13 +49,16 @@ func newRequests(to *OTLP, reach *reachability) *requests {
 // begin forgets what the requests before have found.
 func (r *requests) begin() {
 	r.cause, r.taken, r.rejected, r.why = "", false, 0, ""
-	r.pause(false)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pausing, r.hurried = false, nil
 }
 
-// report enters what an attempt found: err if it has to be made again, nil if the collector answered.
-func (r *requests) report(err error) {
+// report enters what an attempt found: err if the collector is to be waited for, nil if it answered, and whether there will
+// be another attempt.
+func (r *requests) report(err error, again bool) {
 	r.reach.report(r, err)
-	r.pause(err != nil)
+	r.pause(again)
 }
 
 // pause says whether the next attempt is waited for.
@@ -62,16 +66,22 @@ func (r *requests) pause(pausing bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pausing = pausing
+	if pausing && r.hurried != nil {
+		r.hurried()
+		r.hurried = nil
+	}
 }
 
-// endPause ends an export that waits for its next attempt. It leaves one alone whose attempt is under way: what is on the
-// wire may have arrived.
-func (r *requests) endPause(export context.CancelCauseFunc) {
+// hurry has end called, once, as soon as the export waits for its next attempt. An attempt that is under way goes on: what
+// is on the wire may have arrived.
+func (r *requests) hurry(end func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pausing {
-		export(errNoTime)
+		end()
+		return
 	}
+	r.hurried = end
 }
 
 // answered enters the collector's answer to a request that succeeded.
@@ -84,7 +94,7 @@ func (r *requests) answered(response any) {
 		r.rejected, r.why = answer.GetPartialSuccess().GetRejectedDataPoints(), answer.GetPartialSuccess().GetErrorMessage()
 	}
 	r.taken = true
-	r.report(nil)
+	r.report(nil, false)
 	if r.rejected == 0 && r.why != r.warned {
 		r.warned = r.why
 		r.reach.log.Warn("the collector took everything, with a warning", "message", printable(r.why))

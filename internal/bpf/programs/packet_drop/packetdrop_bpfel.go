@@ -140,13 +140,16 @@ type packetDropProcessRow struct {
 }
 
 type packetDropRun struct {
-	_         structs.HostLayout
-	Tally     packetDropTally
-	Throttled uint64
-	Counted   uint64
-	Slot      uint32
-	Busy      uint32
-	Row       packetDropPacketDropRow
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Tally     packetDropTally
+		Throttled uint64
+		Counted   uint64
+		Slot      uint32
+		Busy      uint32
+	}
+	Row packetDropPacketDropRow
 }
 
 type packetDropSocketOwner struct {
