@@ -132,7 +132,9 @@ func settle(t *testing.T, complaint func() string) {
 	}
 }
 
-var exposedCounter = regexp.MustCompile(`(?m)^kerntap_(program_events|program_records|exporter_records)_total\{(.*)\} (\d+)$`)
+// exposedCounter is a line of the exposition, which writes a million as 1e+06.
+var exposedCounter = regexp.MustCompile(
+	`(?m)^kerntap_(program_events|program_records|exporter_records)_total\{(.*)\} ([0-9.e+]+)$`)
 
 // exposedFacts are what /metrics says.
 func exposedFacts(t *testing.T, address string) facts {
@@ -144,11 +146,11 @@ func exposedFacts(t *testing.T, address string) facts {
 			name, value, _ := strings.Cut(label, "=")
 			labels[name] = strings.Trim(value, `"`)
 		}
-		n, err := strconv.ParseUint(line[3], 10, 64)
+		n, err := strconv.ParseFloat(line[3], 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all.add(line[1], labels["kerntap_program_name"], labels["kerntap_outcome"], labels["error_type"], n)
+		all.add(line[1], labels["kerntap_program_name"], labels["kerntap_outcome"], labels["error_type"], uint64(n))
 	}
 	return all
 }
