@@ -36,7 +36,7 @@ func main() {
 func run(check bool) error {
 	var out bytes.Buffer
 	out.WriteString("# Reference\n\nWritten by `go run ./scripts/reference` from kerntap's own tables; CI refuses a difference.\n")
-	for _, part := range []func(*bytes.Buffer) error{commands, telemetryNames, options, endpoints} {
+	for _, part := range []func(*bytes.Buffer) error{commands, telemetryNames, options, programOptions, endpoints} {
 		if err := part(&out); err != nil {
 			return err
 		}
@@ -63,7 +63,11 @@ func commands(out *bytes.Buffer) error {
 	if said, err := exec.Command("go", "build", "-o", binary, "./cmd/kerntap").CombinedOutput(); err != nil {
 		return fmt.Errorf("build kerntap: %w: %s", err, said)
 	}
-	for _, name := range []string{"run", "watch", "top", "check", "explain", "ready", "version"} {
+	listed, err := exec.Command(binary, "--help").Output()
+	if err != nil {
+		return fmt.Errorf("ask for the commands: %w", err)
+	}
+	for _, name := range commandsIn(string(listed)) {
 		help, err := exec.Command(binary, name, "--help").Output()
 		if err != nil {
 			return fmt.Errorf("ask %s for help: %w", name, err)
@@ -71,6 +75,18 @@ func commands(out *bytes.Buffer) error {
 		fmt.Fprintf(out, "\n### kerntap %s\n\n```text\n%s```\n", name, withoutOptions(string(help)))
 	}
 	return nil
+}
+
+// commandsIn are the commands that a help lists, but for the one that every such program has.
+func commandsIn(help string) (names []string) {
+	_, list, _ := strings.Cut(help, "Available Commands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	for line := range strings.Lines(list) {
+		if name := strings.Fields(line)[0]; name != "help" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // withoutOptions leaves out of a help the flags that the table of options has.
@@ -110,7 +126,7 @@ func options(out *bytes.Buffer) error {
 	return nil
 }
 
-// endpoints are those that the API's own index names.
+// endpoints are those that the API's own index names, and the index.
 func endpoints(out *bytes.Buffer) error {
 	fmt.Fprintf(out, "\n## Endpoints of the local API\n\n| method and path | |\n|---|---|\n")
 	server := api.New(api.Options{Metrics: http.NotFoundHandler()})
@@ -118,7 +134,7 @@ func endpoints(out *bytes.Buffer) error {
 	if err != nil {
 		return err
 	}
-	var rows []string
+	rows := []string{"| `/` | What kerntap is, and these endpoints |\n"}
 	for path, words := range described {
 		rows = append(rows, fmt.Sprintf("| `%s` | %s |\n", strings.ReplaceAll(path, "|", "` or `"), cell(words)))
 	}
