@@ -25,9 +25,9 @@ func TestACollectorWhoseNameIsGoneGetsEverything(t *testing.T) {
 			defer func() { stop() }()
 			kerntap := ns.start(t, watching(command, protocol, "collector.example.com", port), "--programs", "connection",
 				"--metric-interval", "500ms", "--throttle-row", "off", "--throttle-program", "off")
+			var asked int32
 			for round := range 2 {
 				ns.StartHelper(t, command, "dialPaced", strconv.Itoa(n), "1000").End(t)
-				asked := names.Asked.Load()
 				bpftest.Until(t, "records wait for the collector", func() bool {
 					e := healthAccount(t, ns.api).Exporter
 					return e.Destinations[0].Waiting && e.Emitted == uint64((round+1)*n) && e.Exported == uint64(round*n)
@@ -44,6 +44,7 @@ func TestACollectorWhoseNameIsGoneGetsEverything(t *testing.T) {
 				if round == 0 {
 					names.Gone.Store(true)
 					stop()
+					asked = names.Asked.Load()
 				}
 			}
 			collector.checkEnd(t, ns, kerntap, 2*n, "")

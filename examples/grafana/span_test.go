@@ -20,6 +20,10 @@ func about(value float64) span { return span{value * 0.9, value * 1.25} }
 // each is how many a second n of each round are.
 func each(n float64) span { return about(n * rounds / window) }
 
+// ofSegments is a share, in percent, of what is sent in a round: so many segments at least, if each says no more than it
+// must, and at most, if each is answered by itself.
+func ofSegments(n, least, most float64) span { return span{100 * n / most, 100 * n / least} }
+
 // bucketOf is the span of a quantile of times of which each was at least this long. A quantile tells in which bucket of the
 // histogram they lie and no more, and a bucket ends at twice what it begins at, a power of two of seconds. A time just above
 // such a bound is caused best: much shorter ones are told from it, and a busy machine may add almost as much again.

@@ -139,7 +139,11 @@ func reconnect(ctx context.Context, conn *grpc.ClientConn) {
 	if conn.GetState() != connectivity.TransientFailure {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, reconnectTime)
+	patience := reconnectTime
+	if deadline, ok := ctx.Deadline(); ok { // leaves time for the attempt
+		patience = min(patience, time.Until(deadline)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn.ResetConnectBackoff()
 	conn.WaitForStateChange(ctx, connectivity.TransientFailure)

@@ -31,7 +31,8 @@ func startTcplife(t *testing.T, command string) (read func(n int) map[uint16]lif
 	if _, err := exec.LookPath("tcplife"); err != nil {
 		t.Skip("no tcplife, which Debian's libbpf-tools has: ", err)
 	}
-	cmd := exec.Command("stdbuf", "-oL", "tcplife", "-w")
+	// It looks for its tracepoint in a file system that is not mounted everywhere.
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", "mount -t tracefs none /sys/kernel/tracing; exec stdbuf -oL tcplife -w")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +48,8 @@ func startTcplife(t *testing.T, command string) (read func(n int) map[uint16]lif
 	})
 	lines := bufio.NewScanner(stdout)
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "PID") { // it is attached when it says so
+		cmd.Process.Kill()
+		cmd.Wait() // for its last words
 		t.Skipf("tcplife does not run on this kernel: %q %s", lines.Text(), &complaints)
 	}
 	return func(n int) map[uint16]life {
