@@ -26,6 +26,13 @@ const (
 	labelDirection = "network_io_direction"
 )
 
+// Values of labels.
+const (
+	valueLoss     = "loss"
+	valueRefused  = "refused"
+	valueTransmit = "transmit"
+)
+
 // Row is what one command did.
 type Row struct {
 	// Command is "" for what no command is known of.
@@ -69,9 +76,9 @@ func newRows(metrics client.Metrics) map[string]Row {
 	})
 	add(metricDrops, func(r *Row, s client.Sample) {
 		switch s.Labels[labelDropClass] {
-		case "loss":
+		case valueLoss:
 			r.Lost += s.Value
-		case "refused":
+		case valueRefused:
 			r.Refused += s.Value
 		}
 	})
@@ -79,7 +86,7 @@ func newRows(metrics client.Metrics) map[string]Row {
 	add(metricResets, func(r *Row, s client.Sample) { r.Resets += s.Value })
 	add(metricRoundTrips, func(r *Row, s client.Sample) { r.RTT, r.RTTs = r.RTT+s.Value, r.RTTs+s.Count })
 	add(metricBytes, func(r *Row, s client.Sample) {
-		if s.Labels[labelDirection] == "transmit" {
+		if s.Labels[labelDirection] == valueTransmit {
 			r.Sent += s.Value
 		} else {
 			r.Received += s.Value
