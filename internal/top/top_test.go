@@ -134,7 +134,7 @@ func TestFrames(t *testing.T) {
 		do      func(*screen)
 	}{
 		{"empty", Options{}, func(*screen) {}},
-		{"totals", Options{}, func(s *screen) { s.look() }},
+		{"totals", Options{Rates: true}, func(s *screen) { s.look(); s.press("t") }},
 		{"rates", Options{Rates: true}, func(s *screen) { s.look(); s.look() }},
 		{"sorted", Options{}, func(s *screen) { s.look(); s.press("right", "right", "right") }},
 		{"reversed", Options{Sort: "failed"}, func(s *screen) { s.look(); s.press("r") }},
@@ -142,10 +142,10 @@ func TestFrames(t *testing.T) {
 		{"typing", Options{}, func(s *screen) { s.look(); s.press("/", "a", "x", "backspace", "p") }},
 		{"filtered", Options{}, func(s *screen) { s.look(); s.press("/", "A", "p", "enter") }},
 		{"unfiltered", Options{}, func(s *screen) { s.look(); s.press("/", "x", "esc") }},
-		{"paused", Options{}, func(s *screen) { s.look(); s.press("space"); s.look() }},
+		{"paused", Options{}, func(s *screen) { s.look(); s.press("p"); s.look(); s.press("space", "p") }},
 		{"records", Options{}, func(s *screen) { s.look(); s.press("enter") }},
 		{"records_scrolled", Options{}, func(s *screen) { s.look(); s.press("enter", "end", "up") }},
-		{"back", Options{}, func(s *screen) { s.look(); s.press("down", "enter", "esc") }},
+		{"back", Options{}, func(s *screen) { s.look(); s.press("down", "enter", "p", "esc", "space") }},
 		{"narrow", Options{}, func(s *screen) { s.look(); s.send(tea.WindowSizeMsg{Width: 50, Height: 5}) }},
 		{"not_renewed", Options{}, func(s *screen) {
 			s.look()
