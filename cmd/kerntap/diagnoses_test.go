@@ -120,7 +120,7 @@ var causes = map[string]func(*testing.T, *bpftest.Namespace){
 	},
 	"watch --address :5432": func(t *testing.T, ns *bpftest.Namespace) {
 		ns.StartHelper(t, "orders-db", "neglect", "127.0.0.1:5432").Line(t)
-		api := ns.StartHelper(t, "orders-api", "dialBriefly")
+		api := ns.StartHelper(t, "orders-api", "dialBriefly", "2s")
 		for range 4 {
 			api.Send(t, "127.0.0.1:5432")
 			api.Line(t)
@@ -128,7 +128,7 @@ var causes = map[string]func(*testing.T, *bpftest.Namespace){
 	},
 	"watch --address :8444": func(t *testing.T, ns *bpftest.Namespace) {
 		ns.Firewall(t, "add table ip t; add chain ip t out { type filter hook output priority 0; }; add rule ip t out tcp dport 8444 drop")
-		api := ns.StartHelper(t, "orders-api", "dialBriefly")
+		api := ns.StartHelper(t, "orders-api", "dialBriefly", "2s")
 		api.Send(t, "127.0.0.1:8444")
 		api.Line(t)
 	},

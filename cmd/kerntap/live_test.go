@@ -76,8 +76,10 @@ func TestWatchShowsTheRecordsOfARunningKerntap(t *testing.T) {
 	if code := stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
+	var pid string
 	for line := range strings.Lines(shown.text.String()) {
 		var event struct {
+			PID        uint32
 			Command    string
 			Attributes map[string]any
 		}
@@ -85,9 +87,10 @@ func TestWatchShowsTheRecordsOfARunningKerntap(t *testing.T) {
 			event.Attributes["network.peer.port"] != 7.0 {
 			t.Errorf("%v in %s", err, line)
 		}
+		pid = fmt.Sprint(event.PID)
 	}
-	kept, _, _ := background(t, "watch", "--api", "http://"+address, "--since", "5m", "--command", "kt-watch", "--count", "1")
-	bpftest.Until(t, "what is kept is shown", func() bool { return kept.has("kt-watch[") })
+	kept, _, _ := background(t, "watch", "--api", "http://"+address, "--since", "5m", "--pid", pid, "--count", "1")
+	bpftest.Until(t, "what is kept of that process is shown", func() bool { return kept.has("kt-watch[" + pid + "]") })
 	table, _, stopTable := background(t, "top", "--api", address, "--interval", "200ms", "--filter", "kt-watch")
 	bpftest.Until(t, "the counts are drained, and the command is in the table", func() bool { return table.has("\nkt-watch ") })
 	stopTable()
@@ -107,15 +110,40 @@ func TestWatchWatchesByItself(t *testing.T) {
 	}
 }
 
-// The names by which the table knows metrics are those of the metrics that kerntap has.
+// rowOf is what the last of some tables says of a command, by the titles of the columns.
+func rowOf(tables, command string) map[string]string {
+	var titles []string
+	row := make(map[string]string)
+	for line := range strings.Lines(tables) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) > 0 && fields[0] == "COMMAND":
+			titles = fields
+		case len(fields) > 0 && fields[0] == command && len(fields) == len(titles):
+			for i, title := range titles {
+				row[strings.TrimPrefix(title, "▼")] = fields[i]
+			}
+		}
+	}
+	return row
+}
+
+// The table fills from what the kernel did: connects that are refused, dropped and answered.
 func TestTopCountsByItself(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	ns.Firewall(t, "add table ip t; add chain ip t out { type filter hook output priority 0; }; add rule ip t out tcp dport 9 drop")
 	shown, _, stop := background(t, "top", "--api", "none", "--interval", "500ms", "--filter", "kt-top")
 	bpftest.Until(t, "it shows a table", func() bool { return shown.has("COMMAND") })
+	ns.StartHelper(t, "kt-echo", "accept", "127.0.0.1:10").Line(t)
 	ns.StartHelper(t, "kt-top", "dial", "127.0.0.1:7", "127.0.0.1:7").End(t)
-	bpftest.Until(t, "both connects are counted", func() bool {
-		return shown.has(fmt.Sprintf("%-16s%8s%8s", "kt-top", "2", "2"))
+	ns.StartHelper(t, "kt-top", "talk", "127.0.0.1:10").End(t)
+	hasty := ns.StartHelper(t, "kt-top", "dialBriefly", "1500ms")
+	hasty.Send(t, "127.0.0.1:9")
+	hasty.Line(t)
+	bpftest.Until(t, "all four connects are counted, with what became of them", func() bool {
+		row := rowOf(shown.String(), "kt-top")
+		return row["CONNS"] == "4" && row["FAILED"] == "3" && row["LOST"] != "." && row["RTT"] != "." &&
+			row["SENT"] == "5B" && row["RECEIVED"] == "5B"
 	})
 	if code := stop(); code != 0 {
 		t.Errorf("exit code %d", code)

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	bpftest.RunHelper(map[string]bpftest.Helper{"dial": dial, "dialLines": dialLines, "dialMany": dialMany, "dialPaced": dialPaced, "mixed": mixed,
-		"dialOn": dialOn, "accept": accept, "dialBriefly": dialBriefly, "neglect": neglect})
+		"dialOn": dialOn, "accept": accept, "dialBriefly": dialBriefly, "neglect": neglect, "talk": talkOnce})
 	goleak.VerifyTestMain(m)
 }
 

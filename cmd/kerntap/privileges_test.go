@@ -75,7 +75,7 @@ func TestPrivilegesThatAreNotEnoughAreNamed(t *testing.T) {
 	}
 }
 
-// accept accepts connections at the address args[0] and closes each once its client has.
+// accept accepts connections at the address args[0], says back what it hears, and closes each once its client has.
 func accept(args []string, in io.Reader, out io.Writer) error {
 	listener, err := net.Listen("tcp", args[0])
 	if err != nil {
@@ -89,7 +89,7 @@ func accept(args []string, in io.Reader, out io.Writer) error {
 				return
 			}
 			go func() {
-				_, _ = io.Copy(io.Discard, conn)
+				_, _ = io.Copy(conn, conn)
 				conn.Close()
 			}()
 		}
@@ -98,12 +98,15 @@ func accept(args []string, in io.Reader, out io.Writer) error {
 	return err
 }
 
-// dialBriefly connects once to the address of each line that it reads, for two seconds at most, and says so. With less
-// patience an emulated machine gives up before it has tried.
-func dialBriefly(_ []string, in io.Reader, out io.Writer) error {
+// dialBriefly connects once to the address of each line that it reads, for args[0] at most, and says so.
+func dialBriefly(args []string, in io.Reader, out io.Writer) error {
+	patience, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		if conn, err := net.DialTimeout("tcp", lines.Text(), 2*time.Second); err == nil {
+		if conn, err := net.DialTimeout("tcp", lines.Text(), patience); err == nil {
 			conn.Close()
 		}
 		fmt.Fprintln(out, lines.Text())
@@ -222,7 +225,7 @@ func tell(t *testing.T, combination, attempt int) (s seen, complete bool) {
 	names := [2]string{"kt-a" + run, "kt-g" + run}
 	server := ns.StartHelper(t, names[1], "accept", served)
 	server.Line(t)
-	client := ns.StartHelper(t, names[0], "dialBriefly")
+	client := ns.StartHelper(t, names[0], "dialBriefly", "2s") // with less an emulated machine gives up before it has tried
 	bpftest.Cgroup(t, bpftest.CgroupRoots(t)[0], "docker-"+container+".scope", client.PID)
 	for i := range dialled + 2 {
 		to := served

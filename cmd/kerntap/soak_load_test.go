@@ -71,6 +71,9 @@ func mixed(args []string, in io.Reader, out io.Writer) error {
 	}
 }
 
+// talkOnce talks once with the address args[0].
+func talkOnce(args []string, _ io.Reader, _ io.Writer) error { return talk(args[0]) }
+
 // talk opens a connection, says something, hears it back and ends.
 func talk(address string) error {
 	conn, err := net.Dial("tcp4", address)
