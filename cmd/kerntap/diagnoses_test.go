@@ -128,7 +128,7 @@ var causes = map[string]func(*testing.T, *bpftest.Namespace){
 	},
 	"watch --address :8444": func(t *testing.T, ns *bpftest.Namespace) {
 		ns.Firewall(t, "add table ip t; add chain ip t out { type filter hook output priority 0; }; add rule ip t out tcp dport 8444 drop")
-		api := ns.StartHelper(t, "orders-api", "dialBriefly", "2s")
+		api := ns.StartHelper(t, "orders-api", "dialBriefly", "1500ms") // the kernel tries again after a second
 		api.Send(t, "127.0.0.1:8444")
 		api.Line(t)
 	},
@@ -164,6 +164,31 @@ func TestTheDiagnosesShowWhatWatchSays(t *testing.T) {
 			t.Errorf("it does not say what the document shows: %s", strings.Join(want, "\n"))
 		})
 	}
+}
+
+// The firewall's diagnosis counts what top does once its cause was there, and nothing else.
+func TestTheDiagnosisOfAFirewallShowsWhatTopCounts(t *testing.T) {
+	text, err := os.ReadFile("../../docs/diagnoses.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rowOf(string(text), "orders-api")
+	if want["FAILED"] == "" || want["LOST"] == "" {
+		t.Fatalf("the document shows %v", want)
+	}
+	said, _, _ := background(t, "top", "--api", "none", "--interval", "200ms", "--filter", "orders-api")
+	bpftest.Until(t, "it shows a table", func() bool { return said.has("COMMAND") })
+	causes["watch --address :8444"](t, bpftest.NewNamespace(t))
+	var row map[string]string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the document shows %v, top %v", want, row)
+		}
+	})
+	bpftest.Until(t, "top counts what the document shows", func() bool {
+		row = rowOf(said.String(), "orders-api")
+		return row["CONNS"] == want["CONNS"] && row["FAILED"] == want["FAILED"] && row["LOST"] == want["LOST"]
+	})
 }
 
 // saysSoon waits a while for what says tells.
