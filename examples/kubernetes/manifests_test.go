@@ -170,6 +170,7 @@ func TestTheDaemonSetNeedsNoAPIAndNoPrivilegedContainer(t *testing.T) {
 		}
 	}
 	holdsToItsPromises(t, &pod.Containers[0], []corev1.Capability{"BPF", "PERFMON", "SYSLOG"})
+	asksInside(t, "readiness", pod.Containers[0].ReadinessProbe)
 	enforced := find[*corev1.Namespace](t, all).Labels["pod-security.kubernetes.io/enforce"]
 	if enforced != "privileged" {
 		t.Errorf("Pod Security at level %q would not admit it", enforced)
@@ -191,16 +192,20 @@ func holdsToItsPromises(t *testing.T, c *corev1.Container, capabilities []corev1
 	if !slices.Equal(s.Capabilities.Add, capabilities) || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
 		t.Errorf("capabilities %+v", s.Capabilities)
 	}
-	for name, probe := range map[string]*corev1.Probe{"startup": c.StartupProbe, "liveness": c.LivenessProbe} {
-		if probe == nil || probe.Exec == nil || !slices.Equal(probe.Exec.Command, []string{"/kerntap", "ready"}) {
-			t.Errorf("%s probe %+v: a kubelet does not reach a container's loopback", name, probe)
-		}
-	}
+	asksInside(t, "startup", c.StartupProbe)
+	asksInside(t, "liveness", c.LivenessProbe)
 	if c.Resources.Limits.Memory().IsZero() {
 		t.Error("its memory has no bound")
 	}
 	if environ(c)["OTEL_EXPORTER_OTLP_ENDPOINT"] == "" {
 		t.Error("it sends to its own loopback, where no collector is")
+	}
+}
+
+func asksInside(t *testing.T, name string, probe *corev1.Probe) {
+	t.Helper()
+	if probe == nil || probe.Exec == nil || !slices.Equal(probe.Exec.Command, []string{"/kerntap", "ready"}) {
+		t.Errorf("%s probe %+v: a kubelet does not reach a container's loopback", name, probe)
 	}
 }
 
