@@ -40,7 +40,8 @@ fail() { # fail WORDS
 sed '/^    ports:/d' "$example/docker-compose.yaml" >"$file" # nothing of this machine's is taken
 
 # Prometheus is Debian's, with the libraries that it needs, in an image of this test's own: none can be fetched. The
-# pages that it shows are files under /usr/share.
+# pages that it shows are files under /usr/share. Its promtool does not know the `check ready` of docker-compose.yaml's
+# health check, so that here the engine calls Prometheus unhealthy, and nothing asks.
 scripts/deps.sh
 prometheus=$example/bin/prometheus
 mkdir -p "$prometheus/bin"

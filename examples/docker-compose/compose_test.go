@@ -62,7 +62,7 @@ func TestEveryMountIsThereAndCannotBeWrittenTo(t *testing.T) {
 	}
 }
 
-// The others are of one static binary, in which nothing could ask.
+// The others, client and trouble, listen nowhere: there is nothing to ask.
 func TestWhatCanSayHowItIsIsAsked(t *testing.T) {
 	all := services(t)
 	for _, name := range []string{"kerntap", "kerntap-host", "database", "api", "collector", "prometheus", "loki", "grafana"} {

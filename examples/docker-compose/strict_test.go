@@ -9,9 +9,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Neither Grafana nor Loki is to be had in a test. These are the fields of their files that the demo may use, under the names
-// that their documentation gives them; any other is refused, as is a field given twice or a value of another kind.
-// Source: Grafana 12, Administration, Provision Grafana; Loki 3.5, Configure, Grafana Loki configuration parameters.
+// Grafana is not to be had in a test, and Loki is in `make test-compose` alone, which builds it. These are the fields of their
+// files that the demo may use, under the names that their documentation gives them; any other is refused, as is a field given
+// twice or a value of another kind.
+// Source: Grafana 12, Administration, Provision Grafana; Loki 3.7, Configure, Grafana Loki configuration parameters.
 
 type datasources struct {
 	APIVersion  int `yaml:"apiVersion"`
