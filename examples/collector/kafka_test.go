@@ -159,6 +159,6 @@ func TestANodeThroughKafka(t *testing.T) {
 		t.Errorf("one kerntap's records are in %d partitions, its metrics in %d", inLogs, inMetrics)
 	}
 	export := float64(metrics) / float64(w.points) * float64(len(w.series))
-	t.Logf("in Kafka, zstd: %.1f kB an export of all series, %.0f MB a day at one every 10 s; %.0f B a record",
-		export/1e3, export*8640/1e6, float64(logs)/float64(w.records))
+	w.isAsPromised(t)
+	bytesAreAsPromised(t, "(`kafka.yaml`, zstd)", export, float64(logs)/float64(w.records))
 }

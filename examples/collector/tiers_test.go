@@ -25,8 +25,9 @@ func TestANodeThroughTheGatewayTier(t *testing.T) {
 			}
 			g.shared(t)
 			t.Log(w)
-			report(t, "to the collector of the node, "+compression, n.sent, w)
-			report(t, "to the gateway, gzip", g.forwarded, w)
+			w.isAsPromised(t)
+			report(t, map[string]string{"none": "as it is by default", "gzip": "OTEL_EXPORTER_OTLP_COMPRESSION=gzip"}[compression], n.sent, w)
+			report(t, "(`gateway.yaml`, gzip)", g.forwarded, w)
 			bytes[compression] = float64(n.sent.sum("metrics").bytes) / float64(w.points)
 		})
 	}
@@ -76,11 +77,11 @@ func (g gateways) shared(t *testing.T) {
 	t.Logf("%d and %d requests to the gateways", a, b)
 }
 
-// report says what one export and one record took on a part of the way.
+// report says what one export and one record took on a part of the way, which is a row of the README's table.
 func report(t *testing.T, way string, m *meter, w told) {
 	t.Helper()
 	logs, metrics := m.sum("logs"), m.sum("metrics")
 	export := float64(metrics.bytes) / float64(w.points) * float64(len(w.series))
-	t.Logf("%s: %.1f kB an export of all series, %.0f MB a day at one every 10 s; %.0f B a record in requests of %.0f",
-		way, export/1e3, export*8640/1e6, float64(logs.bytes)/float64(w.records), float64(w.records)/float64(logs.requests))
+	bytesAreAsPromised(t, way, export, float64(logs.bytes)/float64(w.records))
+	t.Logf("%s: records in requests of %.0f", way, float64(w.records)/float64(logs.requests))
 }
