@@ -50,12 +50,16 @@ func always(p problem) shop {
 func TestTheFirewallsRulesComeAndGo(t *testing.T) {
 	ns := bpftest.NewNamespace(t)
 	bpftest.RequireTool(t, "nft")
-	s := always(blocked)
-	parts := ns.StartHelper(t, "kt-trouble", "trouble", s.period.String())
-	until(t, func() bool { return strings.Contains(ns.Run(t, "nft", "list", "ruleset"), "tcp dport 5432 counter") })
-	parts.End(t)
-	if rules := ns.Run(t, "nft", "list", "ruleset"); strings.Contains(rules, "shop") {
-		t.Errorf("rules stay behind:\n%s", rules)
+	for wrong, rule := range map[problem]string{
+		blocked: "tcp dport 5432 counter",
+		lossy:   "tcp sport 5432 numgen random mod 5 0 counter",
+	} {
+		parts := ns.StartHelper(t, "kt-trouble", "trouble", always(wrong).period.String())
+		until(t, func() bool { return strings.Contains(ns.Run(t, "nft", "list", "ruleset"), rule) })
+		parts.End(t)
+		if rules := ns.Run(t, "nft", "list", "ruleset"); strings.Contains(rules, "shop") {
+			t.Errorf("rules stay behind:\n%s", rules)
+		}
 	}
 }
 
