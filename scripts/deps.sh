@@ -35,6 +35,7 @@ if [ "${1:-}" = kernels ]; then # what scripts/test-kernels.sh needs, and nothin
 fi
 if [ "${1:-}" = packages ]; then # what scripts/test-release.sh needs, and nothing else does
 	need rpm rpm
+	need readelf binutils
 	need setpriv util-linux
 	need jq jq
 fi
