@@ -55,7 +55,11 @@ find "pages that the API answered, at a socket older than kerntap" answers \
 	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",kerntap_tcp_role="server",error_type=""} > 5'
 find "the database that does not listen" answers \
 	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",kerntap_tcp_role="client",error_type="refused"} > 2'
-find "the firewall rule" answers \
+# Both problems have a rule that drops packets. Which it was, a packet's ports tell.
+dropped='{service_name=~".+"} | kerntap_command="api" | kerntap_drop_reason="NETFILTER_DROP"'
+find "the firewall rule: what the API sends to the database is dropped" logged "$dropped | destination_port=\"5432\""
+find "the lossy link: what the database sends is dropped" logged "$dropped | source_port=\"5432\""
+find "what a rule dropped of the API's, by reason and class" answers \
 	'kerntap_packet_drops_total{job="kerntap-of-api",kerntap_drop_reason="NETFILTER_DROP",kerntap_drop_class="loss",kerntap_command="api"} > 2'
 find "connects that the API gave up" answers \
 	'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command="api",error_type="cancelled"} > 0'
@@ -63,7 +67,7 @@ find "the client's side of the full listen queue, seen by the kerntap of the hos
 	'kerntap_tcp_connections_total{job="kerntap-of-host",kerntap_command="client",error_type=~"cancelled|timed_out"} > 0'
 find "the API's own side of it" answers \
 	'kerntap_tcp_listen_drops_total{job="kerntap-of-api",kerntap_command="api"} > 0'
-find "the lossy link: the database sends again, seen by the kerntap of the host" answers \
+find "the database sends again, seen by the kerntap of the host" answers \
 	'kerntap_tcp_retransmits_total{job="kerntap-of-host",kerntap_command="database"} > 0'
 answers 'kerntap_tcp_connections_total{job="kerntap-of-api",kerntap_command=~"client|database"}' &&
 	fail "the sidecar of the API reports other containers' processes"
