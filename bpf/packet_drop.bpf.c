@@ -14,6 +14,7 @@
 #include "include/ledger.h"
 #include "include/owner.h"
 #include "include/packet.h"
+#include "include/packet_device.h"
 #include "include/packet_drop_meaning.h"
 #include "include/ring.h"
 #include "include/run.h"
@@ -111,22 +112,7 @@ static __always_inline __u32 packet_drop_netns(struct sk_buff *skb, struct sock 
 		return netns_of_socket(receiver);
 	if (sender)
 		return netns_of_socket(sender);
-	return skb->dev->nd_net.net->ns.inum;
-}
-
-/*
- * What lies in dev of a buffer that a socket owns may be something else. A device is in a network namespace whose loopback
- * is in it too: the socket's, or the one that a wire between the two has handed the buffer to, which the socket still owns
- * there (9c4c325252c5 "skbuff: preserve sock reference when scrubbing the skb.", 4.19).
- */
-static __always_inline bool packet_drop_device_is(struct net_device *device)
-{
-	struct net *net;
-
-	if (!device)
-		return false;
-	net = device->nd_net.net;
-	return net && net->loopback_dev->nd_net.net == net;
+	return device_netns(skb->dev);
 }
 
 static __always_inline void packet_drop_device(struct packet_drop_event *event, struct sk_buff *skb)
@@ -136,13 +122,13 @@ static __always_inline void packet_drop_device(struct packet_drop_event *event, 
 
 	event->received_on = skb->skb_iif;
 	event->owned = sender;
-	if (!packet_drop_device_is(device))
+	if (!is_device(device))
 		return;
-	if (sender && sender->__sk_common.skc_net.net != device->nd_net.net)
+	if (sender && sender->__sk_common.skc_net.net != device_net(device))
 		event->owned = false;
-	event->device_index = device->ifindex;
+	event->device_index = device_index(device);
 	if (event->device_index)
-		__builtin_memcpy(event->device, device->name, sizeof(event->device));
+		device_name(event->device, device);
 }
 
 static __always_inline void packet_drop_record(struct sk_buff *skb, const struct packet_shape *shape,
@@ -227,7 +213,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	if (about & REASON_ASKS_PACKET)
 		row.flags |= packet_drop_segment(&shape) | packet_drop_sum(skb);
 	if (rows_by_interface && !skb->sk) /* of a buffer that a socket owns, other things lie in dev */
-		__builtin_memcpy(row.interface, skb->dev->name, sizeof(row.interface));
+		device_name(row.interface, skb->dev);
 	if (known) {
 		row_owner_set(&row.who, &known->owner);
 		ledger_charge(&known->owner, row.reason << 4 | (row.flags & DROP_MEANING), row.location);

@@ -16,9 +16,15 @@ const volatile bool tasks_are_typed;
 /* A name of up to 31 characters lies inside its dentry; a longer one does not and is left out. */
 static __always_inline void owner_executable(struct owner *owner, struct task_struct *leader)
 {
-	struct dentry *dentry = leader->mm->exe_file->f_path.dentry;
-	struct dentry___iname *older = (void *)dentry;
+	struct mm_struct *memory = leader->mm; /* NULL in a process that ends, which closes its files after that */
+	struct file *file = memory ? memory->exe_file : 0;
+	struct dentry___iname *older;
+	struct dentry *dentry;
 
+	if (!file)
+		return;
+	dentry = file->f_path.dentry;
+	older = (void *)dentry;
 	if (dentry->d_name.len >= sizeof(owner->executable))
 		return;
 	if (bpf_core_field_exists(dentry->d_shortname))
@@ -32,7 +38,7 @@ static __always_inline __u32 owner_vpid(struct task_struct *leader)
 {
 	struct pid *pid = leader->thread_pid;
 
-	if (bpf_core_field_size(pid->numbers) != 0)
+	if (!pid || bpf_core_field_size(pid->numbers) != 0)
 		return 0;
 	switch (pid->level) {
 	case 1:
