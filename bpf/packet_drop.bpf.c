@@ -9,6 +9,7 @@
  */
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
+#include "include/argument.h"
 #include "include/event.h"
 #include "include/filter.h"
 #include "include/ledger.h"
@@ -106,7 +107,7 @@ static __always_inline bool packet_drop_unrecorded(const struct packet_drop_row 
  */
 static __always_inline __u32 packet_drop_netns(struct sk_buff *skb, struct sock *receiver)
 {
-	struct sock *sender = skb->sk;
+	struct sock *sender = packet_socket(skb);
 
 	if (receiver)
 		return netns_of_socket(receiver);
@@ -118,7 +119,7 @@ static __always_inline __u32 packet_drop_netns(struct sk_buff *skb, struct sock 
 static __always_inline void packet_drop_device(struct packet_drop_event *event, struct sk_buff *skb)
 {
 	struct net_device *device = skb->dev;
-	struct sock *sender = skb->sk;
+	struct sock *sender = packet_socket(skb);
 
 	event->received_on = skb->skb_iif;
 	event->owned = sender;
@@ -141,7 +142,8 @@ static __always_inline void packet_drop_record(struct sk_buff *skb, const struct
 		return;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.timestamp_ns = bpf_ktime_get_ns();
-	event->header.netns = packet_drop_netns(skb, receiver);
+	if (receiver || packet_socket(skb) || is_device(skb->dev))
+		event->header.netns = packet_drop_netns(skb, receiver);
 	if (known)
 		event->header.owner = known->owner;
 	event->location = row->location;
@@ -188,10 +190,12 @@ int packet_drop_kfree_skb(__u64 *ctx)
 	}
 	if (tracepoint_args >= 4) {
 		receiver = (void *)ctx[3];
+		if (!is_there(receiver))
+			receiver = 0;
 		known = owner_find(receiver);
 	}
 	if (!known)
-		known = owner_find(skb->sk);
+		known = owner_find(packet_socket(skb));
 	barrier_var(known); /* else clang keeps a truth value in its place, which the verifier cannot follow */
 	/* where everything is in scope the namespace is not read: see netns_of_socket */
 	if ((known && known->own) || (scope_netns && !in_scope(packet_drop_netns(skb, receiver)))) {
@@ -212,7 +216,7 @@ int packet_drop_kfree_skb(__u64 *ctx)
 		row.flags |= DROP_ENDING;
 	if (about & REASON_ASKS_PACKET)
 		row.flags |= packet_drop_segment(&shape) | packet_drop_sum(skb);
-	if (rows_by_interface && !skb->sk) /* of a buffer that a socket owns, other things lie in dev */
+	if (rows_by_interface && !packet_socket(skb) && is_device(skb->dev)) /* of a buffer that a socket owns, other things lie in dev */
 		device_name(row.interface, skb->dev);
 	if (known) {
 		row_owner_set(&row.who, &known->owner);

@@ -9,6 +9,7 @@
  */
 #include "include/kernel.h"
 #include <bpf/bpf_tracing.h>
+#include "include/argument.h"
 #include "include/endpoint.h"
 #include "include/filter.h"
 #include "include/owner.h"
@@ -136,15 +137,20 @@ int tcp_trouble_reset_sent(__u64 *ctx)
 	struct sock *sk = (void *)ctx[0];
 	struct sk_buff *skb = (void *)ctx[1];
 	struct tcp_trouble trouble = { .kind = TROUBLE_RESET_SENT, .sk = sk };
-	bool answers = skb && packet_is(skb);
 	struct tcp_trouble_event *event;
+	bool answers;
 
+	if (!is_there(sk))
+		sk = 0;
+	if (!is_there(skb))
+		skb = 0;
+	answers = skb && packet_is(skb);
 	if (sk) {
 		trouble.known = owner_find(sk);
 		trouble.netns = netns_of_socket(sk);
 		trouble.state = sk->__sk_common.skc_state;
 	}
-	if (!trouble.netns && skb) /* kernels that know of no NULL here leave the question above out */
+	if (!sk && skb)
 		trouble.netns = skb->dev->nd_net.net->ns.inum;
 	if (send_reset_args >= 3)
 		trouble.reason = ctx[2];

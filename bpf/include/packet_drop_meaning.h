@@ -5,6 +5,7 @@
 #ifndef KERNTAP_PACKET_DROP_MEANING_H
 #define KERNTAP_PACKET_DROP_MEANING_H
 
+#include "argument.h"
 #include "memory.h"
 #include "packet_shape.h"
 
@@ -73,7 +74,7 @@ static __always_inline bool packet_drop_ending(struct sk_buff *skb, struct sock 
 		     1 << TCP_CLOSING;
 
 	if (tracepoint_args == 3 && skb->skb_iif) {
-		receiver = skb->sk;
+		receiver = packet_socket(skb);
 		ends |= 1 << TCP_CLOSE;
 		if (receiver && !packet_drop_is_for(shape, receiver))
 			return false;

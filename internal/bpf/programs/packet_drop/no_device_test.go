@@ -15,7 +15,7 @@ import (
 // What waits in a UDP socket's queue has something else where a device's address was, and is dropped with its socket. Old
 // kernels panic, with luck, if that is read as a device: each load is another try.
 func TestWhatIsNoDeviceIsNotTakenForOne(t *testing.T) {
-	const n, loads, port = 5, 16, 4042
+	const n, loads, port = 5, 10, 4042
 	ns := bpftest.NewNamespace(t)
 	destination := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
 	for range loads {
@@ -41,6 +41,32 @@ func TestWhatIsNoDeviceIsNotTakenForOne(t *testing.T) {
 		for _, e := range dropped {
 			if e.Interface != "" {
 				t.Errorf("it is at %q: %s", e.Interface, e.Body())
+			}
+		}
+	}
+}
+
+// A later fragment that waits for the first has its offset where a socket's address was.
+func TestAFragmentThatWaitsHasNoSocket(t *testing.T) {
+	const loads = 6
+	p := bpftest.NewPair(t)
+	p.Far.Run(t, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ipfrag_time")
+	packet := toFar()
+	packet.Fragment = 1<<13 | 1480/8 // and there is more
+	for range loads {
+		bpftest.StartFloor(t, "inet_sock_set_state")
+		recorder := startAll(t)
+		frame(packet.UDP(4001, 4002, make([]byte, 16)))(t, p, 1)
+		dropped := bpftest.AwaitN(recorder, 1, 20*time.Second, func(e *packet_drop.Event) bool {
+			return e.Source.Addr() == bpftest.Near && e.NetNS != p.Near.Inode
+		})
+		recorder.Stop(t)
+		if len(dropped) != 1 {
+			t.Errorf("%d drops of it", len(dropped))
+		}
+		for _, e := range dropped {
+			if e.Command != "" || e.Source.Port() != 0 {
+				t.Errorf("it is somebody's: %s", e.Body())
 			}
 		}
 	}
