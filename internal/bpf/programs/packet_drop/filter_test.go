@@ -160,15 +160,12 @@ func TestFiltersKnowTheOwnerOfADrop(t *testing.T) {
 			settle(t, program, recorder)
 			seen := len(bpftest.Find(recorder, syn))
 			for _, command := range []string{"kt-d-one", "kt-d-two"} {
-				before := program.Status().Stats
+				before := ns.Counter(t, "snmp", "Tcp", "ActiveOpens")
 				caller := ns.StartHelper(t, command, "talk")
 				caller.Send(t, "127.0.0.1:40011")
-				for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-					if s := program.Status().Stats; s.Recorded+s.Filtered > before.Recorded+before.Filtered {
-						break
-					}
-					<-time.After(time.Millisecond)
-				}
+				bpftest.Until(t, "its first packet is sent", func() bool {
+					return ns.Counter(t, "snmp", "Tcp", "ActiveOpens") > before
+				})
 				caller.Kill()
 			}
 			settle(t, program, recorder)
