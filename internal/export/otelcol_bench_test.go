@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/footprint"
 	"github.com/kerntap/kerntap/internal/telemetry"
 )
@@ -76,7 +77,7 @@ func sendAt30000(b *testing.B, o Options, events []*connect, collector *otelcol)
 func BenchmarkFullQueueWithoutCollector(b *testing.B) {
 	defer footprint.Bound(os.Environ(), defaultQueueSize)()
 	for b.Loop() {
-		address := closedAddress(b)
+		address := bpftest.FreeAddress(b)
 		p := begin(b, Options{LogsOTLP: toReceiver(ProtocolGRPC, address, "logs"),
 			MetricsOTLP: toReceiver(ProtocolGRPC, address, "metrics"), MetricInterval: time.Second})
 		forgetPeak(b)

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // unkept leaves no connections behind.
@@ -40,8 +42,8 @@ func startOtelcol(b *testing.B) *otelcol {
 	if path == "" {
 		b.Skip("KERNTAP_COLLECTOR does not name a collector's binary")
 	}
-	c := &otelcol{grpc: closedAddress(b), http: closedAddress(b), metrics: closedAddress(b)}
-	health := closedAddress(b)
+	c := &otelcol{grpc: bpftest.FreeAddress(b), http: bpftest.FreeAddress(b), metrics: bpftest.FreeAddress(b)}
+	health := bpftest.FreeAddress(b)
 	_, port, err := net.SplitHostPort(c.metrics)
 	if err != nil {
 		b.Fatal(err)
@@ -121,17 +123,6 @@ func (c *otelcol) own(b *testing.B, name string) int {
 		}
 	}
 	return int(sum)
-}
-
-// closedAddress is an address of loopback where nobody listens.
-func closedAddress(tb testing.TB) string {
-	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // processCPU is the processor time that another process has used, in steps of 10 ms.
