@@ -25,6 +25,7 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 		return listener_begins(sk);
 	}
 	new.life = life_of(owner_cookie(sk), PHASE_CONNECTING);
+	new.sent = true;
 	new.since_ns = new.attempt_ns = bpf_ktime_get_ns();
 	owner_keep(sk, &new);
 	return 0;

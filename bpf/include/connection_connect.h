@@ -106,21 +106,26 @@ static __always_inline bool connect_was_sent(struct sock *sk)
 {
 	struct socket_owner *known = owner_kept(sk);
 
-	if (!known || known->attempt_ns == known->answered_ns)
+	if (!known || !known->sent)
 		return false;
-	known->answered_ns = known->attempt_ns;
+	known->sent = false;
 	return true;
+}
+
+static __always_inline int connect_failed(struct sock *sk, const void *address, int result)
+{
+	struct connect_call call = { .error = -result, .protocol = IPPROTO_TCP, .netns = netns_of_socket(sk) };
+
+	owner_set_current(&call.owner);
+	connect_peer(&call, address);
+	return connect_report(&call);
 }
 
 static __always_inline int connect_returned(struct sock *sk, const void *address, int result)
 {
-	struct connect_call call = { .error = -result, .protocol = IPPROTO_TCP, .netns = netns_of_socket(sk) };
-
 	if (sk->sk_protocol != IPPROTO_TCP || connect_was_sent(sk) || result >= 0)
 		return 0;
-	owner_set_current(&call.owner);
-	connect_peer(&call, address);
-	return connect_report(&call);
+	return connect_failed(sk, address, result);
 }
 
 /* An IPv6 socket passes here too, if its peer is IPv4-mapped, and then returns from the next one. */

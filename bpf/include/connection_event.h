@@ -5,12 +5,12 @@
 #ifndef KERNTAP_CONNECTION_EVENT_H
 #define KERNTAP_CONNECTION_EVENT_H
 
+#include "connection_count.h"
 #include "connection_row.h"
 #include "connection_verdict.h"
 #include "endpoint.h"
 #include "event.h"
 #include "ring.h"
-#include "throttle.h"
 
 /* How a connection ended, and which end was the first to say so. */
 enum ending {
@@ -71,6 +71,11 @@ static __always_inline __u8 connection_ending(struct sock *sk, const struct conn
 	return who | how;
 }
 
+static __always_inline __u16 connection_local_port(struct tcp_sock *tcp)
+{
+	return tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0;
+}
+
 static __always_inline void connection_record(struct sock *sk, struct socket_owner *known,
 					      const struct connection_end *end, __u16 local_port,
 					      const struct traffic *traffic)
@@ -105,7 +110,6 @@ static __always_inline void connection_record(struct sock *sk, struct socket_own
 static __noinline int connection_report(struct sock *sk, struct socket_owner *known, struct connection_end *end)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	__u16 local_port = tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0;
 	struct connection_row row = {};
 	struct traffic traffic = {};
 
@@ -117,7 +121,8 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	 * There was no port, or the one that was asked for has such a connection: the synchronous failure that gets as far as
 	 * SYN_SENT. The socket never sent anything then, not even in an earlier life.
 	 */
-	if (unlikely(end->outcome == OUTCOME_FAILED) && !end->error && (!local_port || (tcp && !tcp->write_seq)))
+	if (unlikely(end->outcome == OUTCOME_FAILED) && !end->error &&
+	    (!connection_local_port(tcp) || (tcp && !tcp->write_seq)))
 		end->error = EADDRNOTAVAIL;
 	if (known)
 		row_owner_set(&row.who, &known->owner);
@@ -128,15 +133,11 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	row.active = end->active;
 	row.protocol = IPPROTO_TCP;
 	if (rows_by_port)
-		row.port = end->role == ROLE_CLIENT ? bpf_ntohs(sk->__sk_common.skc_dport) : local_port;
+		row.port = end->role == ROLE_CLIENT ? bpf_ntohs(sk->__sk_common.skc_dport) : connection_local_port(tcp);
 	if (end->outcome != OUTCOME_OPENED && tcp)
 		traffic_read(&traffic, tcp, end->role == ROLE_CLIENT, end->state);
-	if (known && end->role == ROLE_CLIENT && end->outcome != OUTCOME_CLOSED)
-		ledger_charge(&known->owner, 0, 0);
-	if (!connection_measure(&row, known, end, &traffic))
-		connection_tally(&row);
-	if (unlikely(ledger_admits(&row)))
-		connection_record(sk, known, end, local_port, &traffic);
+	if (unlikely(connection_count(&row, known, end, &traffic)))
+		connection_record(sk, known, end, connection_local_port(tcp), &traffic);
 	return 0;
 }
 

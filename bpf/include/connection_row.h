@@ -9,6 +9,7 @@
 #include "distribution.h"
 #include "ledger.h"
 #include "owner.h"
+#include "row_cache.h"
 #include "traffic.h"
 
 enum outcome {
@@ -39,6 +40,10 @@ struct connection_row {
  */
 LEDGER(struct connection_row, 16384);
 DISTRIBUTIONS(struct connection_row, 4);
+
+/* the rows that each CPU keeps: opened and closed by role, and failed */
+enum { CACHED_FAILED = 4 };
+ROW_CACHE(struct connection_row, CACHED_FAILED + 1);
 
 /* what the amounts of a row's measures are */
 enum {
@@ -92,64 +97,17 @@ static __noinline int connection_tally(struct connection_row *row)
 	return 0;
 }
 
-/* Moves what has been counted forward, on whichever CPU that happens, and returns by how much. */
-static __always_inline __u64 traffic_advance(__u64 *told, __u64 now)
+static __always_inline __u32 connection_cached(const struct connection_row *row)
 {
-	__u64 before = *(volatile __u64 *)told;
-
-	if (now <= before)
-		return 0;
-	if (!open_are_told) {
-		*told = now;
-		return now - before;
-	}
-	if (likely(__sync_val_compare_and_swap(told, before, now) == before))
-		return now - before;
-	/* the walk over open connections was faster; it comes here once only */
-	before = *(volatile __u64 *)told;
-	if (now <= before || __sync_val_compare_and_swap(told, before, now) != before)
-		return 0;
-	return now - before;
+	if (row->outcome == OUTCOME_FAILED)
+		return CACHED_FAILED;
+	return (row->outcome == OUTCOME_CLOSED) * 2 + (row->role == ROLE_SERVER);
 }
 
 static __always_inline void amount_add(struct measures *measures, int amount, __u64 more)
 {
 	if (more)
 		__sync_fetch_and_add(&measures->amounts[amount], more);
-}
-
-/* Counts what a connection carried since it was last told. */
-static __always_inline void traffic_tell(struct measures *measures, struct socket_owner *known, const struct traffic *now)
-{
-	amount_add(measures, AMOUNT_SENT, traffic_advance(&known->told.sent, now->sent));
-	amount_add(measures, AMOUNT_RECEIVED, traffic_advance(&known->told.received, now->received));
-	amount_add(measures, AMOUNT_SEGMENTS_OUT, traffic_advance(&known->told.segments_out, now->segments_out));
-	amount_add(measures, AMOUNT_SEGMENTS_IN, traffic_advance(&known->told.segments_in, now->segments_in));
-}
-
-/* Measures an end of a connection, or how long a connect took. Whether that has counted it. */
-static __always_inline bool connection_measure(struct connection_row *row, struct socket_owner *known,
-					       const struct connection_end *end, const struct traffic *traffic)
-{
-	bool lasted = end->duration_ns && !(known && known->attribution == ATTRIBUTION_HOLDER);
-	struct measures *own, *measures;
-
-	if (!lasted && end->outcome == OUTCOME_OPENED)
-		return false;
-	own = measures = ledger_measures_own(row);
-	if (likely(own))
-		__sync_fetch_and_add(&own->count, 1);
-	else
-		measures = ledger_spill(end->outcome & 3);
-	if (!measures)
-		return false;
-	if (lasted)
-		distribution_add(&measures->first, end->duration_ns);
-	if (end->outcome == OUTCOME_CLOSED && traffic->rtt_us)
-		distribution_add(&measures->second, traffic->rtt_us * 1000ULL);
-	if (end->outcome != OUTCOME_OPENED && known)
-		traffic_tell(measures, known, traffic);
-	return own;
 }
 
 /*

@@ -89,14 +89,26 @@ __noinline __u32 distribution_slot(__u64 value)
 	return below;
 }
 
-static __always_inline void distribution_add(struct distribution *distribution, __u64 value)
+static __always_inline __u32 *distribution_count(struct distribution *distribution, __u64 value)
 {
 	__u32 slot = distribution_slot(value);
 
 	if (slot >= DISTRIBUTION_SLOTS)
 		slot = DISTRIBUTION_SLOTS - 1;
+	return &distribution->slots[slot];
+}
+
+static __always_inline void distribution_add(struct distribution *distribution, __u64 value)
+{
 	__sync_fetch_and_add(&distribution->sum_ns, value);
-	__sync_fetch_and_add(&distribution->slots[slot], 1);
+	__sync_fetch_and_add(distribution_count(distribution, value), 1);
+}
+
+/* The same where nobody else adds. */
+static __always_inline void distribution_add_alone(struct distribution *distribution, __u64 value)
+{
+	distribution->sum_ns += value;
+	++*distribution_count(distribution, value);
 }
 
 static __always_inline struct measures *measures_find(void *measures, const void *row)

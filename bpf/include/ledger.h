@@ -79,12 +79,15 @@ struct row_owner {
 const volatile bool rows_by_cgroup;
 const volatile bool rows_by_executable;
 
-/* Where neither is asked for, user space makes the keys of rows end before them: half of them is shorter to look for. */
-static __always_inline int row_words(int whole)
-{
-	enum { ASKED_FOR = sizeof(struct row_owner) - sizeof(((struct row_owner *)0)->command) };
+enum {
+	ROW_ASKED_FOR = sizeof(struct row_owner) - sizeof(((struct row_owner *)0)->command),
+	ROW_WORDS_ASKED_FOR = ROW_ASKED_FOR / sizeof(__u64),
+};
 
-	return rows_by_cgroup || rows_by_executable ? whole : whole - ASKED_FOR / (int)sizeof(__u64);
+/* Where neither is asked for, user space makes the keys of rows end before them: half of them is shorter to look for. */
+static __always_inline bool rows_are_whole(void)
+{
+	return rows_by_cgroup || rows_by_executable;
 }
 
 static __always_inline void row_owner_set(struct row_owner *who, const struct owner *owner)

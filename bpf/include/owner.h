@@ -49,21 +49,27 @@ struct traffic_told {
 	__u64 segments_in;
 };
 
+/*
+ * What nearly every event of a socket asks for lies in the first 64 bytes, and the owner's command in the next: a busy host finds
+ * little of it in its caches.
+ */
 struct socket_owner {
-	struct owner owner;
 	__u64 life;	   /* whose it is and how much of it has been counted, see life_of */
 	__u64 since_ns;	   /* connect called, connection established, or found */
-	__u64 attempt_ns;  /* connect last sent something */
-	__u64 answered_ns; /* the attempt whose outcome connect last returned */
 	struct traffic_told told;
-	__s32 error; /* errno that the kernel told the process, which takes it away from the socket */
-	__u32 refused; /* what has been counted of what a listener refused */
 	__u8 role;
 	__u8 own; /* kerntap's own socket */
 	__u8 attribution;
 	__u8 verdict; /* whether the connection is watched, see connection_verdict.h */
+	__s32 error; /* errno that the kernel told the process, which takes it away from the socket */
+	__u32 refused; /* what has been counted of what a listener refused */
+	bool sent; /* connect has sent something, and has not returned yet */
+	__u8 _pad[3];
+	struct owner owner;
+	__u64 attempt_ns;  /* connect last sent something */
 	__u32 closer_pid; /* of the process that ended it, see connection_closer.h; 0: the owner, or not known */
 	char closer[16];
+	__u8 _tail[4];
 };
 
 /* How much of a socket's life has been counted. Sockets that listen, and those they hand out, begin without. */

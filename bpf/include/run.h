@@ -21,7 +21,7 @@ struct run_head {
 	struct tally tally;
 	__u64 throttled; /* of all its events, like those of struct outcomes; the two only grow */
 	__u64 counted;
-	__u32 slot; /* of the throttle */
+	__u32 slot; /* of the throttle, or THROTTLE_SPENT */
 	__u32 busy;
 };
 
@@ -38,18 +38,38 @@ struct run_head {
 		__type(value, struct run);                                                                             \
 	} runs SEC(".maps")
 
+/* whole, the words of a row, is a constant: then there is no loop left. */
 static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int whole)
 {
-	int count = row_words(whole);
 	__u64 difference = 0;
 
-	for (int i = 0; i < whole && i < count; i++)
+	for (int i = 0; i < whole - ROW_WORDS_ASKED_FOR; i++)
 		difference |= one[i] ^ other[i];
+	if (rows_are_whole())
+		for (int i = whole - ROW_WORDS_ASKED_FOR; i < whole; i++)
+			difference |= one[i] ^ other[i];
 	return !difference;
 }
 
 /* The row's slot of the throttle. */
 #define run_slot(row) throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64))
+
+/*
+ * Whether an event of a run is to be recorded; if not it is counted as throttled. What the throttle has refused once it refuses
+ * until the ledger is turned, if it is not switched off before: it need not be asked again.
+ */
+static __always_inline bool run_admits(struct run_head *head)
+{
+	if (throttle_is_off())
+		return true;
+	if (head->slot != THROTTLE_SPENT) {
+		if (throttle_admits(head->slot))
+			return true;
+		head->slot = THROTTLE_SPENT;
+	}
+	head->throttled++;
+	return false;
+}
 
 /* Begins a run of events of a row, after the one before it has gone to the ledger. */
 #define run_begin(run, event_row, kind_of)                                                                             \
@@ -82,12 +102,10 @@ static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int 
 				run_begin(_run, event_row, kind_of);                                                   \
 			_head->tally.count++;                                                                          \
 			_head->tally.sum += _amount;                                                                   \
-			if (!_wanted)                                                                                  \
-				_head->counted++;                                                                      \
-			else if (throttle_lets(_head->slot))                                                           \
-				_record = true;                                                                        \
+			if (_wanted)                                                                                   \
+				_record = run_admits(_head);                                                           \
 			else                                                                                           \
-				_head->throttled++;                                                                    \
+				_head->counted++;                                                                      \
 			barrier();                                                                                     \
 			*(volatile __u32 *)&_head->busy = 0;                                                           \
 		} else {                                                                                               \

@@ -15,6 +15,7 @@
 enum {
 	THROTTLE_SLOTS = 4096,
 	THROTTLE_OFF = 0xffffffff,
+	THROTTLE_SPENT = 0xffffffff, /* in the place of a slot: what it allows is used up */
 };
 
 struct allowance {
@@ -50,7 +51,7 @@ static __always_inline bool allowance_take(__u32 *used, __u32 limit)
 
 static __always_inline __u32 throttle_slot(const __u64 *words, int whole)
 {
-	int count = row_words(whole);
+	int count = rows_are_whole() ? whole : whole - ROW_WORDS_ASKED_FOR;
 	__u64 hash = 0;
 
 	for (int i = 0; i < whole && i < count; i++)
@@ -76,11 +77,6 @@ static __always_inline bool throttle_admits(__u32 slot)
 static __always_inline bool throttle_is_off(void)
 {
 	return throttle_row == THROTTLE_OFF && throttle_program == THROTTLE_OFF;
-}
-
-static __always_inline bool throttle_lets(__u32 slot)
-{
-	return throttle_is_off() || throttle_admits(slot);
 }
 
 /* Whether an event of this row is to be recorded; if not it is counted as throttled. */

@@ -14,6 +14,7 @@ type (
 	WireRowOwner    = wireRowOwner
 	WireTally       = wireTally
 	WireRunHead     = wireRunHead
+	WireCachedHead  = wireCachedHead
 	WireProcessRow  = wireProcessRow
 	WireAllowance   = wireAllowance
 	WireFilterSet   = wireFilterSet

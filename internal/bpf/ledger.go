@@ -52,7 +52,7 @@ func newLedger(session *Session, c *ebpf.Collection) (*ledger, error) {
 			l.distributions[i], errs[4+i] = openHalf[wireMeasures](c, distributionsMap, i, lacking)
 		}
 	}
-	l.runs = newRuns(c.Maps[runsMap])
+	l.runs = newRuns(c)
 	l.overflow = newGrowing[wireTally](c.Maps[overflowMap])
 	if spill := c.Maps[spillMap]; spill != nil {
 		l.spill = newGrowing[wireMeasures](spill)
@@ -97,7 +97,7 @@ func (l *ledger) drain(where *pendingTallies) error {
 	where.begin()
 	errs := []error{l.rows[i].drain(where.addRow), l.processes[i].drain(where.addProcess)}
 	if l.runs != nil {
-		errs = append(errs, l.runs.drain(i, where.addRow))
+		errs = append(errs, l.runs.drain(i, where))
 	}
 	if l.spill != nil {
 		errs = append(errs, l.distributions[i].drain(where.addMeasures))

@@ -104,7 +104,7 @@ func (p *pendingTallies) addMeasures(key []byte, values []wireMeasures) {
 		p.tallied += n
 	}
 	for i := range row.distributions {
-		measured := &values[0].Durations[i]
+		measured := values[0].durations()[i]
 		if measured.empty() {
 			continue
 		}
@@ -119,17 +119,20 @@ func (p *pendingTallies) addMeasures(key []byte, values []wireMeasures) {
 }
 
 func (p *pendingTallies) addProcess(key []byte, values []uint64) {
-	process := head[wireProcessRow](key)
+	p.addCharge(head[wireProcessRow](key), values[0])
+}
+
+func (p *pendingTallies) addCharge(process wireProcessRow, n uint64) {
 	known := p.processes[process]
 	if known == nil && len(p.processes) >= maxPending {
-		p.addLack(0, values[0])
+		p.addLack(0, n)
 		return
 	}
 	if known == nil {
 		known = &pendingProcess{from: p.from}
 		p.processes[process] = known
 	}
-	known.count += values[0]
+	known.count += n
 }
 
 // addLack enters how much of what the rows count is counted for nobody.
@@ -195,12 +198,17 @@ func (p *pendingTallies) handOn(send func(BPFEvent) bool) (left, unreadable uint
 	return left, unreadable, err
 }
 
+// rowOwner is what ends the key of every row.
+func rowOwner(key []byte) wireRowOwner {
+	return head[wireRowOwner](key[len(key)-int(unsafe.Sizeof(wireRowOwner{})):])
+}
+
 func (p *pendingTallies) base() BaseEvent {
 	return BaseEvent{Timestamp: p.untilNs, WallOffset: p.offset}
 }
 
 func (p *pendingTallies) rowTally(key string, pending *pendingRow) RowTally {
-	who := head[wireRowOwner]([]byte(key[len(key)-int(unsafe.Sizeof(wireRowOwner{})):]))
+	who := rowOwner([]byte(key))
 	base := p.base()
 	base.Command = p.headers.commands.of(who.Command, who.Command[:])
 	base.Executable = p.headers.executables.of(who.Executable, who.Executable[:])

@@ -71,7 +71,7 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	began := p.from
 	p.addRow(keyOf("curl", 1), []wireTally{{Count: 2, Sum: 20}, {Count: 1, Sum: 10}})
 	p.addMeasures(keyOf("curl", 1), []wireMeasures{{
-		Durations: [2]wireDistribution{{SumNs: 5e8, Slots: [distributionSlots]uint32{3: 2}}}, Amounts: [amounts]uint64{4},
+		First: wireDistribution{SumNs: 5e8, Slots: [distributionSlots]uint32{3: 2}}, Amounts: [amounts]uint64{4},
 	}})
 	p.addProcess(processOf("curl", 7, 0), []uint64{3})
 	if left, unreadable, err := p.handOn((&taker{}).take); left != 3 || unreadable != 0 || err != nil {
@@ -81,10 +81,8 @@ func TestWhatFindsNoRoomIsMergedAndGoesLater(t *testing.T) {
 	p.begin()
 	p.addRow(keyOf("curl", 1), []wireTally{{Count: 4, Sum: 1}})
 	p.addMeasures(keyOf("curl", 1), []wireMeasures{{
-		Durations: [2]wireDistribution{
-			{SumNs: 5e8, Slots: [distributionSlots]uint32{0: 1, 3: 1, distributionSlots - 1: 1}},
-			{SumNs: 1e9, Slots: [distributionSlots]uint32{2: 1}},
-		},
+		First:   wireDistribution{SumNs: 5e8, Slots: [distributionSlots]uint32{0: 1, 3: 1, distributionSlots - 1: 1}},
+		Second:  wireDistribution{SumNs: 1e9, Slots: [distributionSlots]uint32{2: 1}},
 		Amounts: [amounts]uint64{1, amounts - 1: 2},
 	}})
 	p.addProcess(processOf("curl", 7, 0), []uint64{4})
@@ -146,9 +144,9 @@ func TestTheOverflowIsToldByItsGrowth(t *testing.T) {
 	p.addOverflow(3, &wireTally{Count: 5, Sum: 50}, &wireTally{Count: 7, Sum: 80})
 	p.addOverflow(4, &wireTally{Count: 5}, &wireTally{Count: 5})
 	before := &wireMeasures{Amounts: [amounts]uint64{7}}
-	before.Durations[0] = wireDistribution{SumNs: 1e9, Slots: [distributionSlots]uint32{1: math.MaxUint32}}
+	before.First = wireDistribution{SumNs: 1e9, Slots: [distributionSlots]uint32{1: math.MaxUint32}}
 	now := &wireMeasures{Amounts: [amounts]uint64{9}}
-	now.Durations[0] = wireDistribution{SumNs: 3e9} // the count has wrapped around
+	now.First = wireDistribution{SumNs: 3e9} // the count has wrapped around
 	p.addSpill(3, before, now)
 	p.addSpill(4, now, now)
 	p.addLack(2, 1)

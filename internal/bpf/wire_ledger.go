@@ -26,6 +26,15 @@ type wireRunHead struct {
 	Slot, Busy         uint32
 }
 
+// wireCachedHead is struct cached_head of bpf/include/row_cache.h.
+type wireCachedHead struct {
+	Run      wireRunHead
+	Charged  uint64
+	PID      uint32
+	_        uint32
+	Measures wireMeasures
+}
+
 // wireRowOwner is struct row_owner of bpf/include/ledger.h, which ends the key of every row.
 type wireRowOwner struct {
 	Command    [16]byte
@@ -61,15 +70,19 @@ type wireDistribution struct {
 
 // wireMeasures is struct measures of bpf/include/distribution.h.
 type wireMeasures struct {
-	Count     uint64 // of events that no row counts
-	Amounts   [amounts]uint64
-	Durations [2]wireDistribution
+	Count         uint64 // of events that no row counts
+	Amounts       [amounts]uint64
+	First, Second wireDistribution
+}
+
+func (w *wireMeasures) durations() [2]*wireDistribution {
+	return [2]*wireDistribution{&w.First, &w.Second}
 }
 
 // since returns what was added to measures that only grow; their counts may have wrapped around.
 func (w *wireMeasures) since(before *wireMeasures) (more wireMeasures, any bool) {
-	for i := range w.Durations {
-		now, then, d := &w.Durations[i], &before.Durations[i], &more.Durations[i]
+	for i, d := range more.durations() {
+		now, then := w.durations()[i], before.durations()[i]
 		d.SumNs = now.SumNs - then.SumNs
 		for slot := range now.Slots {
 			d.Slots[slot] = now.Slots[slot] - then.Slots[slot]

@@ -17,7 +17,7 @@ import (
 // Where struct socket_owner of bpf/include/owner.h has the owner's command, the socket's cookie above the bits of its phase, of
 // which phaseFree is the first of sockets that are gone, and how the owner is known.
 const (
-	commandAt, lifeAt, attributionAt = 24, 72, 146
+	commandAt, lifeAt, attributionAt = 88, 0, 50
 	phaseBits, phaseFree             = 4, 6
 )
 
@@ -92,6 +92,27 @@ func ForgetAccepted(t testing.TB, command string) {
 	}
 }
 
+// CachedEvents returns how many events the CPUs have counted in rows that they keep of a program of this process, see
+// bpf/include/row_cache.h, since its ledger was turned.
+func CachedEvents(t testing.TB) (n uint64) {
+	t.Helper()
+	cache := ownMap("row_cache")
+	if cache == nil {
+		t.Fatal("no program keeps rows")
+	}
+	defer cache.Close()
+	for key := range cache.MaxEntries() {
+		var perCPU [][]byte
+		if err := cache.Lookup(key, &perCPU); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range perCPU {
+			n += binary.NativeEndian.Uint64(row)
+		}
+	}
+	return n
+}
+
 // keptOf returns what is kept of a command's sockets, by their addresses.
 func keptOf(t testing.TB, owners *ebpf.Map, command string) map[uint64][]byte {
 	t.Helper()
@@ -115,9 +136,11 @@ func keptOf(t testing.TB, owners *ebpf.Map, command string) map[uint64][]byte {
 	return nil
 }
 
-// ownersMap returns the map in which a program of this process keeps owners, nil where there is none: other tests run
-// beside this one.
-func ownersMap() *ebpf.Map {
+// ownersMap returns the map in which a program of this process keeps owners, nil where there is none.
+func ownersMap() *ebpf.Map { return ownMap("owners") }
+
+// ownMap returns a map of a program of this process, nil where there is none: other tests run beside this one.
+func ownMap(name string) *ebpf.Map {
 	descriptors, err := os.ReadDir("/proc/self/fdinfo")
 	if err != nil {
 		return nil
@@ -135,7 +158,7 @@ func ownersMap() *ebpf.Map {
 		if err != nil {
 			continue
 		}
-		if info, err := m.Info(); err == nil && info.Name == "owners" {
+		if info, err := m.Info(); err == nil && info.Name == name {
 			return m
 		}
 		m.Close()

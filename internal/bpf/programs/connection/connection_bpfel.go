@@ -20,6 +20,26 @@ type connectionAllowance struct {
 	Rows    [4096]uint32
 }
 
+type connectionCachedRow struct {
+	_    structs.HostLayout
+	Head struct {
+		_   structs.HostLayout
+		Run struct {
+			_         structs.HostLayout
+			Tally     connectionTally
+			Throttled uint64
+			Counted   uint64
+			Slot      uint32
+			Busy      uint32
+		}
+		Charged  uint64
+		Pid      uint32
+		Pad      uint32
+		Measures connectionMeasures
+	}
+	Row connectionConnectionRow
+}
+
 type connectionCgroupLast struct {
 	_     structs.HostLayout
 	Id    uint64
@@ -196,8 +216,25 @@ type connectionProcessRow struct {
 }
 
 type connectionSocketOwner struct {
-	_     structs.HostLayout
-	Owner struct {
+	_       structs.HostLayout
+	Life    uint64
+	SinceNs uint64
+	Told    struct {
+		_           structs.HostLayout
+		Sent        uint64
+		Received    uint64
+		SegmentsOut uint64
+		SegmentsIn  uint64
+	}
+	Role        uint8
+	Own         uint8
+	Attribution uint8
+	Verdict     uint8
+	Error       int32
+	Refused     uint32
+	Sent        bool
+	Pad         [3]uint8
+	Owner       struct {
 		_               structs.HostLayout
 		StartBoottimeNs uint64
 		CgroupId        uint64
@@ -206,25 +243,10 @@ type connectionSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	Life       uint64
-	SinceNs    uint64
-	AttemptNs  uint64
-	AnsweredNs uint64
-	Told       struct {
-		_           structs.HostLayout
-		Sent        uint64
-		Received    uint64
-		SegmentsOut uint64
-		SegmentsIn  uint64
-	}
-	Error       int32
-	Refused     uint32
-	Role        uint8
-	Own         uint8
-	Attribution uint8
-	Verdict     uint8
-	CloserPid   uint32
-	Closer      [16]int8
+	AttemptNs uint64
+	CloserPid uint32
+	Closer    [16]int8
+	Tail      [4]uint8
 }
 
 type connectionTally struct {
@@ -252,6 +274,7 @@ const (
 	connectionMapOwners                 = "owners"
 	connectionMapProcesses0             = "processes_0"
 	connectionMapProcesses1             = "processes_1"
+	connectionMapRowCache               = "row_cache"
 	connectionMapRows0                  = "rows_0"
 	connectionMapRows1                  = "rows_1"
 	connectionMapSpill                  = "spill"
@@ -374,6 +397,7 @@ type connectionMapSpecs struct {
 	Owners         *ebpf.MapSpec `ebpf:"owners"`
 	Processes0     *ebpf.MapSpec `ebpf:"processes_0"`
 	Processes1     *ebpf.MapSpec `ebpf:"processes_1"`
+	RowCache       *ebpf.MapSpec `ebpf:"row_cache"`
 	Rows0          *ebpf.MapSpec `ebpf:"rows_0"`
 	Rows1          *ebpf.MapSpec `ebpf:"rows_1"`
 	Spill          *ebpf.MapSpec `ebpf:"spill"`
@@ -444,6 +468,7 @@ type connectionMaps struct {
 	Owners         *ebpf.Map `ebpf:"owners"`
 	Processes0     *ebpf.Map `ebpf:"processes_0"`
 	Processes1     *ebpf.Map `ebpf:"processes_1"`
+	RowCache       *ebpf.Map `ebpf:"row_cache"`
 	Rows0          *ebpf.Map `ebpf:"rows_0"`
 	Rows1          *ebpf.Map `ebpf:"rows_1"`
 	Spill          *ebpf.Map `ebpf:"spill"`
@@ -466,6 +491,7 @@ func (m *connectionMaps) Close() error {
 		m.Owners,
 		m.Processes0,
 		m.Processes1,
+		m.RowCache,
 		m.Rows0,
 		m.Rows1,
 		m.Spill,

@@ -69,8 +69,11 @@ func startCounter(t *testing.T, set func(*bpf.Session)) *counter {
 	go func() {
 		defer close(c.done)
 		for event := range c.program.GetEventChannel() {
-			if e, ok := event.(*connection.Tally); ok {
+			switch e := event.(type) {
+			case *connection.Tally:
 				c.counts[fmt.Sprint(e.Command, " ", e.Role, " ", e.Outcome)] += e.N
+			case *bpf.ProcessTally:
+				c.counts[fmt.Sprint(e.Command, " ", e.PID)] += e.Tally()
 			}
 		}
 	}()

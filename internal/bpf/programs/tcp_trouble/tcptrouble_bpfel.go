@@ -74,8 +74,25 @@ type tcpTroubleProcessRow struct {
 }
 
 type tcpTroubleSocketOwner struct {
-	_     structs.HostLayout
-	Owner struct {
+	_       structs.HostLayout
+	Life    uint64
+	SinceNs uint64
+	Told    struct {
+		_           structs.HostLayout
+		Sent        uint64
+		Received    uint64
+		SegmentsOut uint64
+		SegmentsIn  uint64
+	}
+	Role        uint8
+	Own         uint8
+	Attribution uint8
+	Verdict     uint8
+	Error       int32
+	Refused     uint32
+	Sent        bool
+	Pad         [3]uint8
+	Owner       struct {
 		_               structs.HostLayout
 		StartBoottimeNs uint64
 		CgroupId        uint64
@@ -84,25 +101,10 @@ type tcpTroubleSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	Life       uint64
-	SinceNs    uint64
-	AttemptNs  uint64
-	AnsweredNs uint64
-	Told       struct {
-		_           structs.HostLayout
-		Sent        uint64
-		Received    uint64
-		SegmentsOut uint64
-		SegmentsIn  uint64
-	}
-	Error       int32
-	Refused     uint32
-	Role        uint8
-	Own         uint8
-	Attribution uint8
-	Verdict     uint8
-	CloserPid   uint32
-	Closer      [16]int8
+	AttemptNs uint64
+	CloserPid uint32
+	Closer    [16]int8
+	Tail      [4]uint8
 }
 
 type tcpTroubleTally struct {
