@@ -27,10 +27,11 @@ static __always_inline bool owner_take(struct socket_owner *known, __u64 life)
 /* Writes over what was taken. The walk reads it once its life says so. */
 static __always_inline void owner_write(struct socket_owner *known, const struct socket_owner *new)
 {
-	enum { BEHIND = sizeof(known->life) };
+	__u64 life = new->life;
 
-	__builtin_memcpy((char *)known + BEHIND, (const char *)new + BEHIND, sizeof(*known) - BEHIND);
-	__sync_lock_test_and_set(&known->life, new->life);
+	__builtin_memcpy(&known->since_ns, &new->since_ns,
+			 sizeof(*known) - __builtin_offsetof(struct socket_owner, since_ns));
+	__sync_lock_test_and_set(&known->life, life);
 }
 
 static __noinline int owner_await_deletion(__u64 address)
