@@ -71,7 +71,7 @@ static __always_inline bool connection_measure(struct connection_row *row, struc
 	return own;
 }
 
-/* The same in a row that was taken. */
+/* The same beside a row that was taken. */
 static __always_inline void connection_measure_alone(struct measures *measures, struct socket_owner *known,
 						     const struct connection_end *end, const struct traffic *traffic)
 {
@@ -110,9 +110,10 @@ static __noinline int connection_count_in_ledger(struct connection_row *row, str
 static __noinline int connection_count(struct connection_row *row, struct socket_owner *known,
 				       const struct connection_end *end, const struct traffic *traffic)
 {
-	/* atomic operations that fetch, see open_are_told, are needed to take a row */
-	struct cached_row *cached = open_are_told ? row_cache_take(row, connection_cached(row)) : 0;
+	__u32 key = row_cache_key(connection_cached(row));
+	struct cached_row *cached = rows_are_kept ? row_cache_take(row, &key) : 0;
 	const struct owner *charged = connection_charged(known, end);
+	struct measures *measures;
 	bool recorded;
 
 	if (unlikely(!cached))
@@ -120,7 +121,9 @@ static __noinline int connection_count(struct connection_row *row, struct socket
 	cached->head.run.tally.count++;
 	if (charged)
 		cached_charge(&cached->head, charged);
-	connection_measure_alone(&cached->head.measures, known, end, traffic);
+	measures = bpf_map_lookup_elem(&measures_cache, &key);
+	if (likely(measures))
+		connection_measure_alone(measures, known, end, traffic);
 	recorded = run_admits(&cached->head.run);
 	cached_release(&cached->head);
 	return recorded;

@@ -29,7 +29,7 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-/* What a run (run.h) has throttled and counted is to be added. */
+/* What runs (run.h) and rows that are kept (row_cache.h) have throttled and counted is to be added. */
 struct outcomes {
 	__u64 recorded;	    /* went into the ring */
 	__u64 throttled;    /* over the limit of records, counted in its row all the same */

@@ -6,6 +6,8 @@
  * that the program tells apart: the first of a turn of the ledger, which that of a storm is. The kind's other rows are
  * counted in the ledger itself.
  *
+ * Of what a CPU keeps user space looks at the heads every time, and at the measures of rows that have counted something.
+ *
  * Who counts in a row takes it first. A function that another one interrupts, or displaces on kernels that preempt programs,
  * finds it taken and goes to the ledger. So nobody else is there, and plain additions suffice: atomic ones take as long as
  * all else that is done.
@@ -22,10 +24,15 @@ struct cached_head {
 	__u64 charged; /* events that are counted for a process too */
 	__u32 pid;     /* of the process, whose command is the row's; 0: none yet */
 	__u32 _pad;
-	struct measures measures;
 };
 
-/* Declares the rows that are kept of a program, of rows of the same type as its ledger's: one of each kind for each half. */
+/*
+ * Not on kernels before 5.12: to take a row takes an atomic operation that fetches. And not where possible CPUs are so many that
+ * it would take too much of the ledger's memory.
+ */
+const volatile bool rows_are_kept = true;
+
+/* Declares the rows that are kept of a program, of the same type as its ledger's: one of each kind for each half. */
 #define ROW_CACHE(row_type, kinds)                                                                                     \
 	enum { ROW_CACHE_KINDS = kinds };                                                                              \
 	struct cached_row {                                                                                            \
@@ -37,7 +44,13 @@ struct cached_head {
 		__uint(max_entries, 2 * ROW_CACHE_KINDS);                                                              \
 		__type(key, __u32);                                                                                    \
 		__type(value, struct cached_row);                                                                      \
-	} row_cache SEC(".maps")
+	} row_cache SEC(".maps");                                                                                      \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                                               \
+		__uint(max_entries, 2 * ROW_CACHE_KINDS);                                                              \
+		__type(key, __u32);                                                                                    \
+		__type(value, struct measures);                                                                        \
+	} measures_cache SEC(".maps")
 
 static __always_inline bool cached_take(struct cached_head *head)
 {
@@ -50,12 +63,14 @@ static __always_inline void cached_release(struct cached_head *head)
 	*(volatile __u32 *)&head->run.busy = 0;
 }
 
-/* Takes what is kept of a kind, if it is this row, or none yet. NULL: the event is to be counted in the ledger. */
-#define row_cache_take(event_row, kind)                                                                                \
+/* Where a row of a kind is kept now, with what it measures. */
+#define row_cache_key(kind) ((ledger_half & 1) * ROW_CACHE_KINDS + (kind))
+
+/* Takes what is kept there, if it is this row, or none yet. NULL: the event is to be counted in the ledger. */
+#define row_cache_take(event_row, key)                                                                                 \
 	({                                                                                                             \
 		enum { _words = sizeof(*(event_row)) / sizeof(__u64) };                                                \
-		__u32 _key = (ledger_half & 1) * ROW_CACHE_KINDS + (kind);                                             \
-		struct cached_row *_taken = 0, *_cached = bpf_map_lookup_elem(&row_cache, &_key);                      \
+		struct cached_row *_taken = 0, *_cached = bpf_map_lookup_elem(&row_cache, key);                        \
 		if (_cached && cached_take(&_cached->head)) {                                                          \
 			if (unlikely(!_cached->head.run.tally.count)) {                                                \
 				__builtin_memcpy(&_cached->row, (event_row), sizeof(*(event_row)));                    \

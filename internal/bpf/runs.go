@@ -1,18 +1,19 @@
 package bpf
 
 import (
-	"fmt"
-	"reflect"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
 )
 
 // The maps in which programs keep the rows that each CPU is counting in: that of its last event, see bpf/include/run.h, or
-// one of each kind with what it measures, see bpf/include/row_cache.h.
+// one of each kind, and what it measures, see bpf/include/row_cache.h.
 const (
-	runsMap     = "runs"
-	rowCacheMap = "row_cache"
+	runsMap          = "runs"
+	rowCacheMap      = "row_cache"
+	measuresCacheMap = "measures_cache"
+	rowsAreKept      = "rows_are_kept" // whether there are more of the latter than the one that a map has at least
 )
 
 // What a run has counted and is drained lies before and behind what became of all its events.
@@ -23,87 +24,111 @@ const (
 
 // runs are the rows that the kernel keeps at hand: some for each CPU, in each half of the ledger.
 type runs struct {
-	m     *ebpf.Map
-	value reflect.Type // an array of bytes for each CPU
-	each  uint32       // of a CPU and half
-	head  uintptr      // bytes before the row
-	take  func(where *pendingTallies, run []byte)
+	rows     *cpuArray
+	measures *cpuArray // nil where a program measures nothing: then its rows have no more than a wireRunHead
+	each     uint32    // of a CPU and half
 }
 
 // newRuns returns nil for programs that keep no row at hand.
 func newRuns(c *ebpf.Collection) *runs {
-	r := &runs{m: c.Maps[runsMap], head: unsafe.Sizeof(wireRunHead{}), take: takeRun}
-	if r.m == nil {
-		r.m, r.head, r.take = c.Maps[rowCacheMap], unsafe.Sizeof(wireCachedHead{}), takeCached
+	r := &runs{rows: newCPUArray(c.Maps[runsMap])}
+	if r.rows == nil {
+		r.rows, r.measures = newCPUArray(c.Maps[rowCacheMap]), newCPUArray(c.Maps[measuresCacheMap])
 	}
-	if r.m == nil {
+	if r.rows == nil || r.rows.m.MaxEntries() == 1 { // none are kept
 		return nil
 	}
-	r.value = reflect.SliceOf(reflect.ArrayOf(int(r.m.ValueSize()), reflect.TypeFor[byte]()))
-	r.each = r.m.MaxEntries() / 2
+	r.each = r.rows.m.MaxEntries() / 2
 	return r
-}
-
-func takeRun(where *pendingTallies, run []byte) {
-	where.addRow(run[unsafe.Sizeof(wireRunHead{}):], []wireTally{head[wireRunHead](run).Tally})
-}
-
-func takeCached(where *pendingTallies, run []byte) {
-	cached, row := head[wireCachedHead](run), run[unsafe.Sizeof(wireCachedHead{}):]
-	where.addRow(row, []wireTally{cached.Run.Tally})
-	where.addMeasures(row, []wireMeasures{cached.Measures})
-	if cached.Charged > 0 {
-		where.addCharge(wireProcessRow{PID: cached.PID, Command: rowOwner(row).Command}, cached.Charged)
-	}
-}
-
-// read returns an entry of the map by CPU. To change them changes perCPU, which is what the map takes.
-func (r *runs) read(key uint32) (perCPU any, each [][]byte, err error) {
-	all := reflect.New(r.value)
-	if err := r.m.Lookup(key, all.Interface()); err != nil {
-		return nil, nil, fmt.Errorf("read runs: %w", err)
-	}
-	for i := range all.Elem().Len() {
-		each = append(each, all.Elem().Index(i).Slice(0, int(r.m.ValueSize())).Bytes())
-	}
-	return all.Elem().Interface(), each, nil
 }
 
 // drain hands out the rows of a half that is at rest, and empties it but for the outcomes, which only grow.
 func (r *runs) drain(half uint32, where *pendingTallies) error {
 	for key := half * r.each; key < (half+1)*r.each; key++ {
-		perCPU, each, err := r.read(key)
+		values, rows, err := r.rows.read(key)
 		if err != nil {
 			return err
 		}
-		found := false
-		for _, run := range each {
-			if head[wireTally](run).Count > 0 {
-				found = true
-				r.take(where, run)
-			}
-			clear(run[:runOutcomes])
-			clear(run[runSlot:])
-		}
-		if !found {
+		counted := counting(rows)
+		if counted == nil {
 			continue
 		}
-		if err := r.m.Put(key, perCPU); err != nil {
-			return fmt.Errorf("empty runs: %w", err)
+		for _, row := range rows {
+			clear(row[:runOutcomes])
+			clear(row[runSlot:])
+		}
+		// First of all: what is handed out and stays there would be counted twice.
+		if err := r.rows.put(key, values); err != nil {
+			return err
+		}
+		for _, row := range counted {
+			r.take(row, where)
+		}
+		if r.measures == nil {
+			continue
+		}
+		if err := r.drainMeasures(key, counted, where); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// counting returns copies of the rows that have counted something, by CPU.
+func counting(rows [][]byte) map[int][]byte {
+	var counted map[int][]byte
+	for cpu, row := range rows {
+		if head[wireTally](row).Count == 0 {
+			continue
+		}
+		if counted == nil {
+			counted = make(map[int][]byte)
+		}
+		counted[cpu] = slices.Clone(row)
+	}
+	return counted
+}
+
+func (r *runs) take(row []byte, where *pendingTallies) {
+	where.addRow(r.key(row), []wireTally{head[wireTally](row)})
+	if r.measures == nil {
+		return
+	}
+	if cached := head[wireCachedHead](row); cached.Charged > 0 {
+		where.addCharge(wireProcessRow{PID: cached.PID, Command: rowOwner(r.key(row)).Command}, cached.Charged)
+	}
+}
+
+// key is the row itself.
+func (r *runs) key(row []byte) []byte {
+	if r.measures != nil {
+		return row[unsafe.Sizeof(wireCachedHead{}):]
+	}
+	return row[unsafe.Sizeof(wireRunHead{}):]
+}
+
+// drainMeasures hands out what rows have measured that have counted something: others have measured nothing.
+func (r *runs) drainMeasures(key uint32, counted map[int][]byte, where *pendingTallies) error {
+	values, measures, err := r.measures.read(key)
+	if err != nil {
+		return err
+	}
+	for cpu, row := range counted {
+		where.addMeasures(r.key(row), []wireMeasures{head[wireMeasures](measures[cpu])})
+		clear(measures[cpu])
+	}
+	return r.measures.put(key, values)
+}
+
 // addOutcomes adds what became of the events of both halves.
 func (r *runs) addOutcomes(to *wireOutcomes) error {
-	for key := range r.m.MaxEntries() {
-		_, each, err := r.read(key)
+	for key := range r.rows.m.MaxEntries() {
+		_, rows, err := r.rows.read(key)
 		if err != nil {
 			return err
 		}
-		for _, run := range each {
-			became := head[wireRunHead](run)
+		for _, row := range rows {
+			became := head[wireRunHead](row)
 			to.Throttled += became.Throttled
 			to.Counted += became.Counted
 		}

@@ -101,7 +101,24 @@ func shrinkRing(spec *ebpf.CollectionSpec, budget uint64) {
 	}
 }
 
+// keepRows leaves out the rows that each CPU keeps, where the program has no use for them, or where they would take more than
+// a third of the memory.
+func keepRows(spec *ebpf.CollectionSpec, cpus, budget uint64) {
+	rows, measures, knob := spec.Maps[rowCacheMap], spec.Maps[measuresCacheMap], spec.Variables[rowsAreKept]
+	if rows == nil || measures == nil || knob == nil {
+		return
+	}
+	var kept bool
+	if err := knob.Get(&kept); err != nil || kept && mapMemory(rows, cpus)+mapMemory(measures, cpus) <= budget/3 {
+		return
+	}
+	if knob.Set(false) == nil {
+		rows.MaxEntries, measures.MaxEntries = 1, 1
+	}
+}
+
 func sizeMaps(spec *ebpf.CollectionSpec, cpus, budget uint64) {
+	keepRows(spec, cpus, budget)
 	var fixed uint64
 	sized := make(map[string]bool)
 	for _, share := range shares() {

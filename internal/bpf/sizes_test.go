@@ -51,6 +51,23 @@ func TestMapsOfAllProgramsTakeNoMoreThan32MiB(t *testing.T) {
 	}
 }
 
+// Rows that CPUs keep are left out, and counted in the ledger, where there are so many CPUs that they would leave it little.
+func TestRowsAreKeptWhereTheyFit(t *testing.T) {
+	for cpus, kept := range map[int]bool{2: true, 256: true, 1024: false} {
+		spec := objects(t)["programs/connection/connection_bpfel.o"]
+		bpf.MapMemory(spec, cpus, bpf.RowsBy{})
+		var told bool
+		if err := spec.Variables["rows_are_kept"].Get(&told); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"row_cache", "measures_cache"} {
+			if n := spec.Maps[name].MaxEntries; told != kept || (n > 1) != kept {
+				t.Errorf("%d CPUs: %s has room for %d, told %v", cpus, name, n, told)
+			}
+		}
+	}
+}
+
 // rows are those of the default, and the longest.
 func rows() []bpf.RowsBy { return []bpf.RowsBy{{}, {Container: true, Executable: true}} }
 

@@ -28,11 +28,10 @@ type wireRunHead struct {
 
 // wireCachedHead is struct cached_head of bpf/include/row_cache.h.
 type wireCachedHead struct {
-	Run      wireRunHead
-	Charged  uint64
-	PID      uint32
-	_        uint32
-	Measures wireMeasures
+	Run     wireRunHead
+	Charged uint64
+	PID     uint32
+	_       uint32
 }
 
 // wireRowOwner is struct row_owner of bpf/include/ledger.h, which ends the key of every row.

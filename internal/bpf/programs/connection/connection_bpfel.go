@@ -32,10 +32,9 @@ type connectionCachedRow struct {
 			Slot      uint32
 			Busy      uint32
 		}
-		Charged  uint64
-		Pid      uint32
-		Pad      uint32
-		Measures connectionMeasures
+		Charged uint64
+		Pid     uint32
+		Pad     uint32
 	}
 	Row connectionConnectionRow
 }
@@ -269,6 +268,7 @@ const (
 	connectionMapEvents                 = "events"
 	connectionMapLastEnded              = "last_ended"
 	connectionMapListeners              = "listeners"
+	connectionMapMeasuresCache          = "measures_cache"
 	connectionMapOutcomes               = "outcomes"
 	connectionMapOverflow               = "overflow"
 	connectionMapOwners                 = "owners"
@@ -305,6 +305,7 @@ const (
 	connectionVarOpenAreTold            = "open_are_told"
 	connectionVarOwnersOverflowed       = "owners_overflowed"
 	connectionVarRingWokenNs            = "ring_woken_ns"
+	connectionVarRowsAreKept            = "rows_are_kept"
 	connectionVarRowsByCgroup           = "rows_by_cgroup"
 	connectionVarRowsByExecutable       = "rows_by_executable"
 	connectionVarRowsByPort             = "rows_by_port"
@@ -392,6 +393,7 @@ type connectionMapSpecs struct {
 	Events         *ebpf.MapSpec `ebpf:"events"`
 	LastEnded      *ebpf.MapSpec `ebpf:"last_ended"`
 	Listeners      *ebpf.MapSpec `ebpf:"listeners"`
+	MeasuresCache  *ebpf.MapSpec `ebpf:"measures_cache"`
 	Outcomes       *ebpf.MapSpec `ebpf:"outcomes"`
 	Overflow       *ebpf.MapSpec `ebpf:"overflow"`
 	Owners         *ebpf.MapSpec `ebpf:"owners"`
@@ -419,6 +421,7 @@ type connectionVariableSpecs struct {
 	OpenAreTold        *ebpf.VariableSpec `ebpf:"open_are_told"`
 	OwnersOverflowed   *ebpf.VariableSpec `ebpf:"owners_overflowed"`
 	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
+	RowsAreKept        *ebpf.VariableSpec `ebpf:"rows_are_kept"`
 	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
 	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
 	RowsByPort         *ebpf.VariableSpec `ebpf:"rows_by_port"`
@@ -463,6 +466,7 @@ type connectionMaps struct {
 	Events         *ebpf.Map `ebpf:"events"`
 	LastEnded      *ebpf.Map `ebpf:"last_ended"`
 	Listeners      *ebpf.Map `ebpf:"listeners"`
+	MeasuresCache  *ebpf.Map `ebpf:"measures_cache"`
 	Outcomes       *ebpf.Map `ebpf:"outcomes"`
 	Overflow       *ebpf.Map `ebpf:"overflow"`
 	Owners         *ebpf.Map `ebpf:"owners"`
@@ -486,6 +490,7 @@ func (m *connectionMaps) Close() error {
 		m.Events,
 		m.LastEnded,
 		m.Listeners,
+		m.MeasuresCache,
 		m.Outcomes,
 		m.Overflow,
 		m.Owners,
@@ -514,6 +519,7 @@ type connectionVariables struct {
 	OpenAreTold        *ebpf.Variable `ebpf:"open_are_told"`
 	OwnersOverflowed   *ebpf.Variable `ebpf:"owners_overflowed"`
 	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
+	RowsAreKept        *ebpf.Variable `ebpf:"rows_are_kept"`
 	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
 	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
 	RowsByPort         *ebpf.Variable `ebpf:"rows_by_port"`

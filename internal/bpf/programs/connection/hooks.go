@@ -129,6 +129,7 @@ func tellTheRest(spec *ebpf.CollectionSpec, types *btf.Spec) error {
 	}
 	for name, value := range map[string]bool{
 		connectionVarOpenAreTold:      tellOpen,
+		connectionVarRowsAreKept:      tellOpen,
 		connectionVarAcceptorsAreSeen: spec.Programs[connectionProgConnectionAccepted] != nil,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
@@ -175,7 +176,7 @@ func (h hooks) instantLost(types *btf.Spec) error {
 	return h.functions(types)
 }
 
-// withoutFetching takes the atomic operations that fetch out of code that is not reached without open_are_told: kernels
+// withoutFetching takes the atomic operations that fetch out of code that is not reached without open_are_told and rows_are_kept: kernels
 // before 5.12 refuse them wherever they stand.
 func withoutFetching(spec *ebpf.CollectionSpec) {
 	for _, program := range spec.Programs {

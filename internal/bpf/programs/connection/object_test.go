@@ -93,7 +93,7 @@ func TestTheObjectHasItsKnobs(t *testing.T) {
 		connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
 		connectionVarDistributionBounds, connectionVarMeasuresNone, connectionVarSocketsHaveCookies,
 		connectionVarTasksAreTyped, connectionVarFilesHaveSockets,
-		connectionVarAcceptorsAreSeen, connectionVarOpenAreTold, connectionVarDistributionBelow}
+		connectionVarAcceptorsAreSeen, connectionVarOpenAreTold, connectionVarRowsAreKept, connectionVarDistributionBelow}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)
