@@ -7,6 +7,8 @@
 #define KERNTAP_CONNECTION_COUNT_H
 
 #include "connection_row.h"
+#include "row_cache.h"
+#include "throttle.h"
 
 /* Moves what has been counted forward, on whichever CPU that happens, and returns by how much. */
 static __always_inline __u64 traffic_advance(__u64 *told, __u64 now)

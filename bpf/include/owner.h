@@ -50,8 +50,8 @@ struct traffic_told {
 };
 
 /*
- * What nearly every event of a socket asks for lies in the first 64 bytes, and the owner's command in the next: a busy host finds
- * little of it in its caches.
+ * What nearly every event of a socket asks for lies together, and the owner's command behind it: a busy host finds little of it
+ * in its caches.
  */
 struct socket_owner {
 	__u64 life;	   /* whose it is and how much of it has been counted, see life_of */

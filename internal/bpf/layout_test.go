@@ -18,7 +18,7 @@ const connectionObject = "programs/connection/connection_bpfel.o"
 func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
 	for path, lacks := range map[string][]string{
 		connectionObject: nil,
-		"programs/packet_drop/packetdrop_bpfel.o": {"cgroup_names", "cached_head"}, // it names no cgroups and measures nothing
+		"programs/packet_drop/packetdrop_bpfel.o": {"cgroup_names", "cached_head", "measures"}, // it names no cgroups and measures nothing
 	} {
 		spec, err := ebpf.LoadCollectionSpec(path)
 		if err != nil {
@@ -33,6 +33,7 @@ func TestWireTypesHaveTheLayoutThatEveryObjectHas(t *testing.T) {
 			"tally":        reflect.TypeFor[bpf.WireTally](),
 			"run_head":     reflect.TypeFor[bpf.WireRunHead](),
 			"cached_head":  reflect.TypeFor[bpf.WireCachedHead](),
+			"measures":     reflect.TypeFor[bpf.WireMeasures](),
 			"filter_set":   reflect.TypeFor[bpf.WireFilterSet](),
 			"process_row":  reflect.TypeFor[bpf.WireProcessRow](),
 			"allowance":    reflect.TypeFor[bpf.WireAllowance](),

@@ -42,7 +42,8 @@ func newRuns(c *ebpf.Collection) *runs {
 	return r
 }
 
-// drain hands out the rows of a half that is at rest, and empties it but for the outcomes, which only grow.
+// drain hands out the rows of a half that is at rest, and empties it but for the outcomes, which only grow. Nothing is handed
+// out that has not left the kernel, where it would be counted again, and what has left it always is.
 func (r *runs) drain(half uint32, where *pendingTallies) error {
 	for key := half * r.each; key < (half+1)*r.each; key++ {
 		values, rows, err := r.rows.read(key)
@@ -53,22 +54,20 @@ func (r *runs) drain(half uint32, where *pendingTallies) error {
 		if counted == nil {
 			continue
 		}
+		if r.measures != nil {
+			if err := r.drainMeasures(key, counted, where); err != nil {
+				return err
+			}
+		}
 		for _, row := range rows {
 			clear(row[:runOutcomes])
 			clear(row[runSlot:])
 		}
-		// First of all: what is handed out and stays there would be counted twice.
 		if err := r.rows.put(key, values); err != nil {
 			return err
 		}
 		for _, row := range counted {
 			r.take(row, where)
-		}
-		if r.measures == nil {
-			continue
-		}
-		if err := r.drainMeasures(key, counted, where); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -107,17 +106,24 @@ func (r *runs) key(row []byte) []byte {
 	return row[unsafe.Sizeof(wireRunHead{}):]
 }
 
-// drainMeasures hands out what rows have measured that have counted something: others have measured nothing.
+// drainMeasures does the same with what rows have measured that have counted something: others have measured nothing.
 func (r *runs) drainMeasures(key uint32, counted map[int][]byte, where *pendingTallies) error {
-	values, measures, err := r.measures.read(key)
+	values, each, err := r.measures.read(key)
 	if err != nil {
 		return err
 	}
-	for cpu, row := range counted {
-		where.addMeasures(r.key(row), []wireMeasures{head[wireMeasures](measures[cpu])})
-		clear(measures[cpu])
+	measured := make(map[int]wireMeasures)
+	for cpu := range counted {
+		measured[cpu] = head[wireMeasures](each[cpu])
+		clear(each[cpu])
 	}
-	return r.measures.put(key, values)
+	if err := r.measures.put(key, values); err != nil {
+		return err
+	}
+	for cpu, row := range counted {
+		where.addMeasures(r.key(row), []wireMeasures{measured[cpu]})
+	}
+	return nil
 }
 
 // addOutcomes adds what became of the events of both halves.

@@ -176,8 +176,8 @@ func (h hooks) instantLost(types *btf.Spec) error {
 	return h.functions(types)
 }
 
-// withoutFetching takes the atomic operations that fetch out of code that is not reached without open_are_told and rows_are_kept: kernels
-// before 5.12 refuse them wherever they stand.
+// withoutFetching takes the atomic operations that fetch out of code that is not reached without open_are_told and
+// rows_are_kept: kernels before 5.12 refuse them wherever they stand.
 func withoutFetching(spec *ebpf.CollectionSpec) {
 	for _, program := range spec.Programs {
 		for i := range program.Instructions {
