@@ -74,7 +74,7 @@ static __always_inline void cached_release(struct cached_head *head)
 		if (_cached && cached_take(&_cached->head)) {                                                          \
 			if (unlikely(!_cached->head.run.tally.count)) {                                                \
 				__builtin_memcpy(&_cached->row, (event_row), sizeof(*(event_row)));                    \
-				_cached->head.run.slot = run_slot(event_row);                                          \
+				_cached->head.run.slot = row_slot(event_row);                                          \
 				_taken = _cached;                                                                      \
 			} else if (row_equal((const __u64 *)&_cached->row, (const __u64 *)(event_row), _words))        \
 				_taken = _cached;                                                                      \

@@ -51,9 +51,6 @@ static __always_inline bool row_equal(const __u64 *one, const __u64 *other, int 
 	return !difference;
 }
 
-/* The row's slot of the throttle. */
-#define run_slot(row) throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64))
-
 /*
  * Whether an event of a run is to be recorded; if not it is counted as throttled. What the throttle has refused once it refuses
  * until the ledger is turned, if it is not switched off before: it need not be asked again.
@@ -79,7 +76,7 @@ static __always_inline bool run_admits(struct run_head *head)
 		__builtin_memcpy(&(run)->row, (event_row), sizeof(*(event_row)));                                      \
 		(run)->head.tally.count = 0;                                                                           \
 		(run)->head.tally.sum = 0;                                                                             \
-		(run)->head.slot = run_slot(event_row);                                                                \
+		(run)->head.slot = row_slot(event_row);                                                                \
 	})
 
 /*

@@ -59,6 +59,8 @@ static __always_inline __u32 throttle_slot(const __u64 *words, int whole)
 	return hash >> 52;
 }
 
+#define row_slot(row) throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64))
+
 static __always_inline bool throttle_admits(__u32 slot)
 {
 	__u32 half = ledger_half & 1, *used;
@@ -82,8 +84,7 @@ static __always_inline bool throttle_is_off(void)
 /* Whether an event of this row is to be recorded; if not it is counted as throttled. */
 #define ledger_admits(row)                                                                                             \
 	({                                                                                                             \
-		bool _admitted = throttle_is_off() ||                                                                  \
-				 throttle_admits(throttle_slot((const __u64 *)(row), sizeof(*(row)) / sizeof(__u64))); \
+		bool _admitted = throttle_is_off() || throttle_admits(row_slot(row));                                  \
 		if (!_admitted)                                                                                        \
 			ledger_count(throttled);                                                                       \
 		_admitted;                                                                                             \
