@@ -42,11 +42,7 @@ func newOtelcol(t *testing.T) *otelcol {
 	build.Stderr = t.Output()
 	path, err := build.Output()
 	if err != nil {
-		why := "needs a collector: " + err.Error()
-		if os.Getenv("REQUIRE_BPF") != "" {
-			t.Fatal("REQUIRE_BPF is set, and this test " + why)
-		}
-		t.Skip(why)
+		bpftest.Missing(t, "needs a collector: "+err.Error())
 	}
 	return &otelcol{grpc: bpftest.FreeAddress(t), http: bpftest.FreeAddress(t), path: strings.TrimSpace(string(path))}
 }

@@ -128,7 +128,8 @@ const (
 	container                = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
-// requireToGive skips what takes a capability that this process does not have itself: engines leave SYS_RESOURCE out.
+// requireToGive skips what takes a capability that this process does not have itself, under REQUIRE_BPF too: engines leave
+// SYS_RESOURCE out, and root in the machines of make test-kernels has it.
 func requireToGive(t *testing.T, combination int) {
 	t.Helper()
 	if has, err := cap.GetProc().GetFlag(cap.Permitted, cap.SYS_RESOURCE); err != nil {

@@ -21,10 +21,10 @@ import (
 func TestRecordsAreToldUnderTheServiceNamesOfWorkloads(t *testing.T) {
 	bpftest.Require(t)
 	if pid, err := kernel.SelfPID(); err != nil || int(pid) != os.Getpid() {
-		t.Skipf("not in the host's pid namespace: the kernel calls this process %d, %v", pid, err)
+		bpftest.Missing(t, fmt.Sprintf("needs the host's pid namespace: the kernel calls this process %d, %v", pid, err))
 	}
 	if has, err := cap.GetProc().GetFlag(cap.Permitted, cap.SYS_PTRACE); err != nil || !has {
-		t.Skip("this process has no SYS_PTRACE to give: ", err)
+		bpftest.Missing(t, fmt.Sprint("needs SYS_PTRACE, to give it to kerntap: ", err))
 	}
 	t.Setenv("OTEL_SERVICE_NAME", "checkout")
 	for _, test := range []struct {

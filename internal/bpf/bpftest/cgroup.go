@@ -20,7 +20,7 @@ func CgroupRoots(t testing.TB) []string {
 		}
 	}
 	if len(roots) == 0 {
-		missing(t, "needs cgroups: no hierarchy is mounted at "+mount)
+		Missing(t, "needs cgroups: no hierarchy is mounted at "+mount)
 	}
 	return roots
 }
@@ -33,7 +33,7 @@ func UnifiedCgroups(t testing.TB) string {
 			return root
 		}
 	}
-	missing(t, "needs the unified hierarchy of cgroups")
+	Missing(t, "needs the unified hierarchy of cgroups")
 	return ""
 }
 
@@ -43,7 +43,7 @@ func Cgroup(t testing.TB, root, path string, pid uint32) {
 	t.Helper()
 	dir := filepath.Join(root, path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		missing(t, "needs to make cgroups: "+err.Error())
+		Missing(t, "needs to make cgroups: "+err.Error())
 	}
 	procs := []byte(strconv.FormatUint(uint64(pid), 10))
 	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), procs, 0o644); err != nil {

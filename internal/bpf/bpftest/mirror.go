@@ -31,7 +31,7 @@ func (ns *Namespace) Mirror(t testing.TB, trip time.Duration) {
 	var err error
 	ns.Do(func() { err = netlink.LinkAdd(device) })
 	if err != nil {
-		missing(t, "needs a TUN device: "+err.Error())
+		Missing(t, "needs a TUN device: "+err.Error())
 	}
 	const packets = 1000 // on their way at a time: any more wait in the kernel
 	m := mirror{device.Fds[0], trip, make(chan reflection, packets)}

@@ -32,7 +32,7 @@ func NewNamespace(t testing.TB) *Namespace {
 	}()
 	if err := <-ready; err != nil {
 		<-ended
-		missing(t, "needs a network namespace: "+err.Error())
+		Missing(t, "needs a network namespace: "+err.Error())
 	}
 	t.Cleanup(func() {
 		close(ns.work)

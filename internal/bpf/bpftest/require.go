@@ -26,7 +26,7 @@ func Require(t testing.TB) {
 		t.Fatal(err)
 	}
 	if err := features.HaveMapType(ebpf.RingBuf); err != nil {
-		missing(t, "needs CAP_BPF and CAP_PERFMON: "+err.Error())
+		Missing(t, "needs CAP_BPF and CAP_PERFMON: "+err.Error())
 	}
 }
 
@@ -48,11 +48,12 @@ func RequireFeature(t testing.TB, feature kernel.Reduction) {
 func RequireTool(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		missing(t, "needs "+name+": "+err.Error())
+		Missing(t, "needs "+name+": "+err.Error())
 	}
 }
 
-func missing(t testing.TB, why string) {
+// Missing skips the test for what it says that this machine lacks, and fails it where REQUIRE_BPF is set.
+func Missing(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("REQUIRE_BPF") != "" {
 		t.Fatal("REQUIRE_BPF is set, and this test " + why)

@@ -120,7 +120,8 @@ func (h hooks) choose(spec *ebpf.CollectionSpec, session *bpf.Session, _ *slog.L
 	return tellTheRest(spec, types)
 }
 
-// tellTheRest tells the object which of its hooks are left, and leaves out what cannot be told.
+// tellTheRest tells the object which of its hooks are left, and leaves out what cannot be told. To keep rows takes the atomic
+// operations that fetch, which withoutFetching takes out: where open connections are not told all is counted in the ledger.
 func tellTheRest(spec *ebpf.CollectionSpec, types *btf.Spec) error {
 	tellOpen := kernel.OpenConnections.Lost(types) == nil
 	if !tellOpen {
