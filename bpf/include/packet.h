@@ -55,22 +55,23 @@ static __always_inline void packet_addresses(struct packet_headers *to, const st
 
 static __always_inline void packet_transport(struct packet_headers *to, const struct packet_shape *shape)
 {
-	union header start;
+	__u32 word;
 
-	if (!packet_has_transport(shape, sizeof(__u32)) || !memory_read(start.words, 1, shape->transport))
+	if (!packet_has_transport(shape, sizeof(word)) || !memory_read(&word, 1, shape->transport))
 		return;
+	word = bpf_ntohl(word);
 	if (packet_protocol_has_ports(shape->protocol)) {
-		to->source.port = bpf_ntohs(start.halves[0]);
-		to->destination.port = bpf_ntohs(start.halves[1]);
+		to->source.port = word >> 16;
+		to->destination.port = word;
 		to->known |= PACKET_PORTS;
 	} else if (shape->protocol == IPPROTO_ICMP || shape->protocol == IPPROTO_ICMPV6) {
-		to->icmp_type = start.bytes[0];
-		to->icmp_code = start.bytes[1];
+		to->icmp_type = word >> 24;
+		to->icmp_code = word >> 16;
 		to->known |= PACKET_ICMP;
 	}
 	if (shape->protocol == IPPROTO_TCP && packet_has_transport(shape, TCP_HEADER) &&
-	    memory_read(start.words, 1, shape->transport + 12)) {
-		to->tcp_flags = start.bytes[1];
+	    memory_read(&word, 1, shape->transport + 12)) {
+		to->tcp_flags = bpf_ntohl(word) >> 16;
 		to->known |= PACKET_TCP_FLAGS;
 	}
 }

@@ -190,6 +190,27 @@ static __always_inline void packet_locate(struct packet_shape *shape, struct sk_
 		packet_locate6(shape);
 }
 
+/*
+ * The protocol of the transport in most packets, those of IP whose transport follows its header at once, without all else that
+ * their shape is made of.
+ */
+static __always_inline bool packet_protocol(__u8 *protocol, struct sk_buff *skb)
+{
+	unsigned char *network = skb->head + skb->network_header, *end = skb->head + skb->tail;
+	bool four = skb->protocol == bpf_htons(ETHERTYPE_IPV4);
+	__u32 first, then;
+
+	if (!four && skb->protocol != bpf_htons(ETHERTYPE_IPV6))
+		return false;
+	if (network + (four ? IPV4_HEADER : IPV6_HEADER) > end || !memory_read(&first, 1, network) ||
+	    !memory_read(&then, 1, network + (four ? 8 : 4)))
+		return false;
+	first = bpf_ntohl(first) >> 24;
+	then = bpf_ntohl(then);
+	*protocol = four ? then >> 16 : then >> 8;
+	return four ? first >> 4 == 4 && (first & 0xf) * 4 >= IPV4_HEADER : first >> 4 == 6 && !packet_extension(*protocol);
+}
+
 /* Whether the transport's header, or so much of it, is there to be read. */
 static __always_inline bool packet_has_transport(const struct packet_shape *shape, int bytes)
 {

@@ -79,38 +79,58 @@ static __always_inline bool run_admits(struct run_head *head)
 		(run)->head.slot = row_slot(event_row);                                                                \
 	})
 
+/* Takes the CPU's run of the half that is filled now. NULL if this very function was interrupted by itself. */
+#define run_take()                                                                                                     \
+	({                                                                                                             \
+		__u32 _half = ledger_half & 1;                                                                         \
+		struct run *_run = bpf_map_lookup_elem(&runs, &_half);                                                 \
+		if (_run && !_run->head.busy) {                                                                        \
+			*(volatile __u32 *)&_run->head.busy = 1;                                                       \
+			barrier();                                                                                     \
+		} else                                                                                                 \
+			_run = 0;                                                                                      \
+		_run;                                                                                                  \
+	})
+
+static __always_inline void run_release(struct run_head *head)
+{
+	barrier();
+	*(volatile __u32 *)&head->busy = 0;
+}
+
+/* Counts an event of a run that was taken. Whether it is to be recorded: if somebody wants that, and the throttle admits it. */
+static __always_inline bool run_count(struct run_head *head, __u64 amount, bool wanted)
+{
+	head->tally.count++;
+	head->tally.sum += amount;
+	if (wanted)
+		return run_admits(head);
+	head->counted++;
+	return false;
+}
+
 /*
- * Counts an event in its row, which is not changed, and tells whether it is to be recorded: if somebody wants a record, and
- * the throttle admits it. If not it is counted as what becomes of it.
+ * Counts an event in its row, and tells whether it is to be recorded: if somebody wants a record, and the throttle admits it.
+ * If not it is counted as what becomes of it. Like ledger_add this may take the owner out of the row.
  */
 #define ledger_tally_run(event_row, amount, kind_of, wanted)                                                           \
 	({                                                                                                             \
 		enum { _words = sizeof(*(event_row)) / sizeof(__u64) };                                                \
 		bool _wanted = (wanted), _record = false;                                                              \
-		__u32 _half = ledger_half & 1;                                                                         \
 		__u64 _amount = (amount);                                                                              \
-		struct run *_run = bpf_map_lookup_elem(&runs, &_half);                                                 \
-		if (_run && !_run->head.busy) {                                                                        \
-			struct run_head *_head = &_run->head;                                                          \
-			*(volatile __u32 *)&_head->busy = 1;                                                           \
-			barrier();                                                                                     \
-			if (!_head->tally.count ||                                                                     \
-			    !row_equal((const __u64 *)&_run->row, (const __u64 *)(event_row), _words))                 \
-				run_begin(_run, event_row, kind_of);                                                   \
-			_head->tally.count++;                                                                          \
-			_head->tally.sum += _amount;                                                                   \
-			if (_wanted)                                                                                   \
-				_record = run_admits(_head);                                                           \
-			else                                                                                           \
-				_head->counted++;                                                                      \
-			barrier();                                                                                     \
-			*(volatile __u32 *)&_head->busy = 0;                                                           \
+		struct run *_taken = run_take();                                                                       \
+		if (_taken) {                                                                                          \
+			if (!_taken->head.tally.count ||                                                               \
+			    !row_equal((const __u64 *)&_taken->row, (const __u64 *)(event_row), _words))               \
+				run_begin(_taken, event_row, kind_of);                                                 \
+			_record = run_count(&_taken->head, _amount, _wanted);                                          \
+			run_release(&_taken->head);                                                                    \
 		} else {                                                                                               \
-			typeof(*(event_row)) _copy = *(event_row);                                                     \
 			struct tally _one = { .count = 1, .sum = _amount };                                            \
-			ledger_add(&_copy, _one, kind_of(&_copy));                                                     \
+			__u32 _slot = row_slot(event_row);                                                             \
+			ledger_add(event_row, _one, kind_of(event_row));                                               \
 			if (_wanted)                                                                                   \
-				_record = ledger_admits(event_row);                                                    \
+				_record = slot_admits(_slot);                                                          \
 			else                                                                                           \
 				ledger_count(counted);                                                                 \
 		}                                                                                                      \

@@ -81,13 +81,16 @@ static __always_inline bool throttle_is_off(void)
 	return throttle_row == THROTTLE_OFF && throttle_program == THROTTLE_OFF;
 }
 
-/* Whether an event of this row is to be recorded; if not it is counted as throttled. */
-#define ledger_admits(row)                                                                                             \
-	({                                                                                                             \
-		bool _admitted = throttle_is_off() || throttle_admits(row_slot(row));                                  \
-		if (!_admitted)                                                                                        \
-			ledger_count(throttled);                                                                       \
-		_admitted;                                                                                             \
-	})
+/* Whether an event is to be recorded whose row has this slot; if not it is counted as throttled. */
+static __always_inline bool slot_admits(__u32 slot)
+{
+	if (throttle_is_off() || throttle_admits(slot))
+		return true;
+	ledger_count(throttled);
+	return false;
+}
+
+/* The same for a row. */
+#define ledger_admits(row) slot_admits(throttle_is_off() ? 0 : row_slot(row))
 
 #endif /* KERNTAP_THROTTLE_H */

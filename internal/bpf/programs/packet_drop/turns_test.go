@@ -1,0 +1,228 @@
+package packet_drop_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
+	"github.com/kerntap/kerntap/internal/bpf/programs/connection"
+	"github.com/kerntap/kerntap/internal/bpf/programs/packet_drop"
+)
+
+// kind is what rows and records of drops are told apart by here.
+type kind struct {
+	reason    uint32
+	location  string
+	etherType uint16
+	protocol  uint8
+	command   string
+}
+
+// packets each differ from another one in a single thing: the place where they are dropped, the reason, the protocols.
+var packets = []struct {
+	network, address string
+	payload          []byte
+}{
+	{"udp4", "127.0.0.1:40009", []byte("a firewall's rule")},
+	{"udp4", "127.0.0.1:40013", []byte("a firewall's policy")},
+	{"udp6", "[::1]:40009", []byte("a firewall's rule")},
+	{"ip4:100", "127.0.0.1", []byte("a firewall's rule")},
+	{"ip4:101", "127.0.0.1", []byte("a firewall's rule")},
+	{"ip6:100", "::1", []byte("a firewall's rule")},
+	{"udp4", "127.0.0.1:40012", []byte("no socket")},
+	{"packet", "", []byte{0x45, 0, 0, 21, 0, 0, 0, 0, 64, 17, 1, 1, 127, 0, 0, 1, 127, 0, 0, 1, 'x'}},       // a wrong checksum
+	{"packet", "", []byte{0x45, 0, 0, 99, 0, 0, 0, 0, 64, 17, 0x7c, 0x88, 127, 0, 0, 1, 127, 0, 0, 1, 'x'}}, // cut off
+}
+
+// policy drops what reaches its end.
+const policy = `
+add chain inet t last { type filter hook input priority 10; policy drop; }
+add rule inet t last meta l4proto != udp accept
+add rule inet t last udp dport != 40013 accept
+`
+
+// Drops that follow each other on one CPU, one to three of a kind, are counted as what each of them is recorded as.
+func TestWhatTakesTurnsIsToldApart(t *testing.T) {
+	s := startStorm(t, func(session *bpf.Session) { session.Throttle = bpf.Throttle{} })
+	s.ns.Firewall(t, policy)
+	counted, recorded := make(map[kind]uint64), make(map[kind]uint64)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for event := range s.program.GetEventChannel() {
+			tell(event, counted, recorded)
+		}
+	}()
+	var sent map[kind]uint64
+	var err error
+	s.ns.Do(func() { sent, err = inTurns(2000) })
+	if err := errors.Join(err, s.program.Stop()); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if stats := s.program.Status().Stats; stats.Lost+stats.Dropped+stats.Missed > 0 {
+		t.Errorf("not everything was seen and recorded: %+v", stats)
+	}
+	if !maps.Equal(counted, recorded) {
+		t.Errorf("counted %v, recorded %v", counted, recorded)
+	}
+	got := make(map[kind]uint64)
+	for of, n := range counted {
+		got[kind{etherType: of.etherType, protocol: of.protocol}] += n
+	}
+	for of, n := range sent {
+		if got[of] != n {
+			t.Errorf("EtherType %#x, protocol %d: %d, %d were sent", of.etherType, of.protocol, got[of], n)
+		}
+	}
+	t.Log(counted)
+}
+
+// tell adds an event to what was counted, or to what was recorded.
+func tell(event bpf.BPFEvent, counted, recorded map[kind]uint64) {
+	switch e := event.(type) {
+	case *packet_drop.Tally:
+		counted[kind{e.ReasonCode, e.Location(), e.EtherType, e.Protocol, e.Command}] += e.N
+	case *packet_drop.Event:
+		recorded[kind{e.ReasonCode, e.Location(), e.EtherType, e.Protocol, e.Command}]++
+	}
+}
+
+// unrouted drops what looks like a packet from this host before the kernel looks for the way it came.
+const unrouted = `
+add chain inet t early { type filter hook prerouting priority 0; }
+add rule inet t early tcp dport 40014 drop
+`
+
+// What a process sends and what comes from nobody, dropped at one place, is told apart.
+func TestWhatHasNoOwnerIsNotCountedForOne(t *testing.T) {
+	ns := bpftest.NewNamespace(t)
+	ns.Firewall(t, firewall+unrouted)
+	session := bpf.NewSession(nil)
+	session.ScopeNetNS = ns.Inode
+	t.Cleanup(func() { session.Close() })
+	storage := bpf.NewInMemoryStorage()
+	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
+	recorder := bpftest.Start(t, packet_drop.NewProgram(storage, bpf.WithSession(session)))
+	const n = 200
+	var err error
+	ns.Do(func() { err = syns(n) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorder.Stop(t)
+	counted, recorded := make(map[kind]uint64), make(map[kind]uint64)
+	for _, event := range recorder.Events() {
+		tell(event, counted, recorded)
+	}
+	if !maps.Equal(counted, recorded) {
+		t.Errorf("counted %v, recorded %v", counted, recorded)
+	}
+	byOwner := make(map[bool]uint64)
+	for of, count := range counted {
+		if of.protocol == unix.IPPROTO_TCP {
+			byOwner[of.command != ""] += count
+		}
+	}
+	if want := map[bool]uint64{false: n, true: n}; !maps.Equal(byOwner, want) {
+		t.Errorf("%v with an owner and without, want %v: %v", byOwner, want, counted)
+	}
+}
+
+// syns has SYNs dropped on one CPU: of sockets, and between them those that only look like that.
+func syns(n int) error {
+	if err := bpftest.Pin(0); err != nil {
+		return err
+	}
+	nobodys, err := dial("packet", "")
+	if err != nil {
+		return err
+	}
+	defer nobodys.Close()
+	segment := []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, unix.IPPROTO_TCP, 0x7c, 0xce, 127, 0, 0, 1, 127, 0, 0, 1,
+		0x9c, 0x4d, 0x9c, 0x4e, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 1, 0, 0, 0, 0, 0}
+	for range n {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		err = unix.Connect(fd, &unix.SockaddrInet4{Port: 40011, Addr: [4]byte{127, 0, 0, 1}})
+		if errors.Is(err, unix.EINPROGRESS) {
+			_, err = nobodys.Write(segment)
+		}
+		if err := errors.Join(err, unix.Close(fd)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inTurns sends packets of all kinds in random turns, and tells how many of each protocol.
+func inTurns(turns int) (map[kind]uint64, error) {
+	if err := bpftest.Pin(0); err != nil {
+		return nil, err
+	}
+	var conns []io.WriteCloser
+	for _, packet := range packets {
+		conn, err := dial(packet.network, packet.address)
+		if err != nil {
+			return nil, err
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	sent := make(map[kind]uint64)
+	for range turns {
+		i := rand.IntN(len(packets))
+		for range 1 + rand.IntN(3) {
+			_, err := conns[i].Write(packets[i].payload)
+			if errors.Is(err, syscall.ECONNREFUSED) { // that nobody was there for the one before
+				_, err = conns[i].Write(packets[i].payload)
+			}
+			if err != nil {
+				return nil, err
+			}
+			sent[protocols[packets[i].network]]++
+		}
+	}
+	return sent, nil
+}
+
+// dial opens a connection, or what sends whole packets as they are.
+func dial(network, address string) (io.WriteCloser, error) {
+	if network != "packet" {
+		return net.Dial(network, address)
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	return loopback(fd), err
+}
+
+// loopback is a packet socket that sends over the loopback device, and receives nothing.
+type loopback int
+
+func (fd loopback) Write(packet []byte) (int, error) {
+	ipv4 := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP))
+	err := unix.Sendto(int(fd), packet, 0, &unix.SockaddrLinklayer{Protocol: ipv4, Ifindex: 1})
+	return len(packet), err
+}
+
+func (fd loopback) Close() error { return unix.Close(int(fd)) }
+
+// protocols are those of networks.
+var protocols = map[string]kind{
+	"udp4":    {etherType: 0x0800, protocol: 17},
+	"udp6":    {etherType: 0x86dd, protocol: 17},
+	"packet":  {etherType: 0x0800, protocol: 17},
+	"ip4:100": {etherType: 0x0800, protocol: 100},
+	"ip4:101": {etherType: 0x0800, protocol: 101},
+	"ip6:100": {etherType: 0x86dd, protocol: 100},
+}
