@@ -116,7 +116,7 @@ int BPF_PROG(connection_state, struct sock *sk, int oldstate, int newstate)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (newstate == TCP_SYN_SENT)
-		connection_begin(sk, ROLE_CLIENT);
+		connection_connects(sk);
 	else if (newstate == TCP_LISTEN)
 		connection_begin(sk, ROLE_SERVER);
 	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)

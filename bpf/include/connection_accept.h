@@ -58,7 +58,7 @@ int BPF_PROG(connection_accepted, struct sock *sk)
 	phase = life_phase(life);
 	if (phase != PHASE_WAITING && phase != PHASE_NONE)
 		return 0;
-	owner_set_current(&known->owner);
+	owner_describe(known);
 	known->own = self_tgid && known->owner.pid == self_tgid;
 	known->attribution = ATTRIBUTION_ACCEPTOR;
 	if (state == TCP_SYN_RECV || !phase_advance(known, life, PHASE_ESTABLISHED))

@@ -10,6 +10,14 @@
 #include "connection_listener.h"
 #include "process.h"
 
+/* Writes down who owns a socket: the process that runs. */
+static __noinline int owner_describe(struct socket_owner *known)
+{
+	owner_set_current(&known->owner);
+	known->image = tasks_are_typed ? process_image(bpf_get_current_task_btf()) : 0;
+	return 0;
+}
+
 /* connect or listen was called, by the process that runs. */
 static __noinline int connection_begin(struct sock *sk, __u8 role)
 {
@@ -29,6 +37,33 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 	new.since_ns = new.attempt_ns = bpf_ktime_get_ns();
 	owner_keep(sk, &new);
 	return 0;
+}
+
+/*
+ * connect was called, by the process that runs. The socket at this address before was most often its own: who that is need
+ * not be found out again, but for what may have changed. False: what is kept there is not free, or nothing is.
+ */
+static __noinline int connection_begin_again(struct sock *sk)
+{
+	struct socket_owner *known = tasks_are_typed ? owner_take_at((__u64)sk) : 0;
+
+	if (unlikely(!known))
+		return false;
+	if (!owner_is(&known->owner, known->image, bpf_get_current_task_btf()))
+		owner_describe(known);
+	owner_clear(known);
+	known->own = self_tgid && known->owner.pid == self_tgid;
+	known->role = ROLE_CLIENT;
+	known->sent = true;
+	known->since_ns = known->attempt_ns = bpf_ktime_get_ns();
+	owner_publish(known, life_of(owner_cookie(sk), PHASE_CONNECTING));
+	return true;
+}
+
+static __always_inline void connection_connects(struct sock *sk)
+{
+	if (unlikely(!connection_begin_again(sk)))
+		connection_begin(sk, ROLE_CLIENT);
 }
 
 /* What is known of a connection that is established, or that nothing is. NULL if there is no room to keep it. */

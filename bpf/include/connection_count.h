@@ -108,18 +108,14 @@ static __noinline int connection_count_in_ledger(struct connection_row *row, str
 	return ledger_admits(row);
 }
 
-/* Counts what happened and measures how long it took. Whether it is to be recorded, within the throttle. */
-static __noinline int connection_count(struct connection_row *row, struct socket_owner *known,
-				       const struct connection_end *end, const struct traffic *traffic)
+/* Counts what happened in a row that was taken, and measures how long it took. Whether it is to be recorded. */
+static __always_inline bool connection_count_in(struct cached_row *cached, __u32 key, struct socket_owner *known,
+						const struct connection_end *end, const struct traffic *traffic)
 {
-	__u32 key = row_cache_key(connection_cached(row));
-	struct cached_row *cached = rows_are_kept ? row_cache_take(row, &key) : 0;
 	const struct owner *charged = connection_charged(known, end);
 	struct measures *measures;
 	bool recorded;
 
-	if (unlikely(!cached))
-		return connection_count_in_ledger(row, known, end, traffic);
 	cached->head.run.tally.count++;
 	if (charged)
 		cached_charge(&cached->head, charged);
@@ -129,6 +125,48 @@ static __noinline int connection_count(struct connection_row *row, struct socket
 	recorded = run_admits(&cached->head.run);
 	cached_release(&cached->head);
 	return recorded;
+}
+
+/* Counts what happened and measures how long it took. Whether it is to be recorded, within the throttle. */
+static __always_inline bool connection_count(struct connection_row *row, struct socket_owner *known,
+					     const struct connection_end *end, const struct traffic *traffic)
+{
+	__u32 key = row_cache_key(connection_cached(row->outcome, row->role));
+	struct cached_row *cached = rows_are_kept ? row_cache_take(row, &key) : 0;
+
+	if (unlikely(!cached))
+		return connection_count_in_ledger(row, known, end, traffic);
+	return connection_count_in(cached, key, known, end, traffic);
+}
+
+/* What happened is what a row counts, where rows tell nothing apart that was asked for. */
+static __always_inline bool connection_is(const struct connection_row *row, const struct socket_owner *known,
+					  const struct connection_end *end, __u8 family)
+{
+	const __u64 *one = (const __u64 *)row->who.command, *other = (const __u64 *)known->owner.command;
+
+	return row->error == end->error && row->family == family && row->outcome == end->outcome && row->role == end->role &&
+	       row->active == end->active && !((one[0] ^ other[0]) | (one[1] ^ other[1]));
+}
+
+/*
+ * The row that the CPU keeps, taken, if what happened belongs to it. It is compared without a row being made, which takes as
+ * long as to count.
+ */
+static __always_inline struct cached_row *connection_again(__u32 *key, const struct socket_owner *known,
+							   const struct connection_end *end, __u8 family)
+{
+	struct cached_row *cached;
+
+	if (!rows_are_kept || rows_by_port || rows_are_whole() || !known)
+		return 0;
+	*key = row_cache_key(connection_cached(end->outcome, end->role));
+	cached = row_cache_take_any(key);
+	if (cached && unlikely(!connection_is(&cached->row, known, end, family))) {
+		cached_release(&cached->head);
+		return 0;
+	}
+	return cached;
 }
 
 #endif /* KERNTAP_CONNECTION_COUNT_H */

@@ -76,14 +76,13 @@ static __always_inline __u16 connection_local_port(struct tcp_sock *tcp)
 	return tcp ? bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport) : 0;
 }
 
-static __always_inline void connection_record(struct sock *sk, struct socket_owner *known,
-					      const struct connection_end *end, __u16 local_port,
-					      const struct traffic *traffic)
+static __noinline int connection_record(struct sock *sk, struct socket_owner *known, const struct connection_end *end,
+					const struct traffic *traffic)
 {
 	struct connection_event *event = ring_reserve(&events, sizeof(*event));
 
 	if (!event)
-		return;
+		return 0;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.timestamp_ns = end->now ? end->now : bpf_ktime_get_ns();
 	event->header.netns = netns_of_socket(sk);
@@ -93,7 +92,7 @@ static __always_inline void connection_record(struct sock *sk, struct socket_own
 		event->closer_pid = known->closer_pid;
 		__builtin_memcpy(event->closer, known->closer, sizeof(event->closer));
 	}
-	endpoints_of(sk, local_port, &event->local, &event->peer);
+	endpoints_of(sk, connection_local_port(bpf_skc_to_tcp_sock(sk)), &event->local, &event->peer);
 	event->duration_ns = end->duration_ns;
 	event->error = end->error;
 	event->outcome = end->outcome;
@@ -104,14 +103,38 @@ static __always_inline void connection_record(struct sock *sk, struct socket_own
 		event->ending = connection_ending(sk, end);
 	}
 	ring_submit(event);
+	return 0;
+}
+
+/* Counts what happened in its row. Whether it is to be recorded. */
+static __noinline int connection_report_row(struct sock *sk, struct socket_owner *known, const struct connection_end *end,
+					    const struct traffic *traffic)
+{
+	struct connection_row row = {
+		.error = end->error,
+		.family = connection_family(sk),
+		.outcome = end->outcome,
+		.role = end->role,
+		.active = end->active,
+		.protocol = IPPROTO_TCP,
+	};
+
+	if (known)
+		row_owner_set(&row.who, &known->owner);
+	if (rows_by_port)
+		row.port = end->role == ROLE_CLIENT ? bpf_ntohs(sk->__sk_common.skc_dport) :
+						      connection_local_port(bpf_skc_to_tcp_sock(sk));
+	return connection_count(&row, known, end, traffic);
 }
 
 /* Counts what happened, measures how long it took and, within the throttle, records it. */
 static __noinline int connection_report(struct sock *sk, struct socket_owner *known, struct connection_end *end)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct connection_row row = {};
 	struct traffic traffic = {};
+	struct cached_row *cached;
+	bool recorded;
+	__u32 key;
 
 	if (unlikely(connection_left_out(sk, known, end->role))) {
 		ledger_count(filtered);
@@ -124,20 +147,15 @@ static __noinline int connection_report(struct sock *sk, struct socket_owner *kn
 	if (unlikely(end->outcome == OUTCOME_FAILED) && !end->error &&
 	    (!connection_local_port(tcp) || (tcp && !tcp->write_seq)))
 		end->error = EADDRNOTAVAIL;
-	if (known)
-		row_owner_set(&row.who, &known->owner);
-	row.error = end->error;
-	row.family = connection_family(sk);
-	row.outcome = end->outcome;
-	row.role = end->role;
-	row.active = end->active;
-	row.protocol = IPPROTO_TCP;
-	if (rows_by_port)
-		row.port = end->role == ROLE_CLIENT ? bpf_ntohs(sk->__sk_common.skc_dport) : connection_local_port(tcp);
 	if (end->outcome != OUTCOME_OPENED && tcp)
 		traffic_read(&traffic, tcp, end->role == ROLE_CLIENT, end->state);
-	if (unlikely(connection_count(&row, known, end, &traffic)))
-		connection_record(sk, known, end, connection_local_port(tcp), &traffic);
+	cached = connection_again(&key, known, end, connection_family(sk));
+	if (likely(cached))
+		recorded = connection_count_in(cached, key, known, end, &traffic);
+	else
+		recorded = connection_report_row(sk, known, end, &traffic);
+	if (unlikely(recorded))
+		connection_record(sk, known, end, &traffic);
 	return 0;
 }
 

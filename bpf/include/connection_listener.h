@@ -57,11 +57,10 @@ struct {
 	__type(value, struct listener);
 } listeners SEC(".maps");
 
-/* What a connection has of its listener, before it has anything of its own. */
+/* What a connection has of its listener, before it has anything of its own. Its life is not written. */
 static __always_inline void owner_inherit(struct socket_owner *new, const struct socket_owner *listener)
 {
-	*new = *listener;
-	new->life = life_of(0, PHASE_NONE);
+	owner_copy(new, listener);
 	new->since_ns = 0;
 	new->refused = 0;
 	new->attribution = ATTRIBUTION_LISTENER;
@@ -136,7 +135,7 @@ static __noinline int listener_ends(struct sock *sk)
 static __noinline int connection_copied(struct sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct socket_owner *listener, new;
+	struct socket_owner *listener, *known, new;
 	__u64 address;
 
 	if (!tcp)
@@ -145,6 +144,13 @@ static __noinline int connection_copied(struct sock *sk)
 	listener = bpf_map_lookup_elem(&owners, &address);
 	if (address == (__u64)sk || !listener || listener->role != ROLE_SERVER || life_phase(listener->life) != PHASE_NONE)
 		return 0;
+	known = owner_take_at((__u64)sk);
+	if (likely(known)) {
+		owner_inherit(known, listener);
+		owner_publish(known, life_of(0, PHASE_NONE));
+		return 0;
+	}
+	new.life = life_of(0, PHASE_NONE);
 	owner_inherit(&new, listener);
 	owner_keep(sk, &new);
 	return 0;

@@ -24,14 +24,34 @@ static __always_inline bool owner_take(struct socket_owner *known, __u64 life)
 	       phase_advance(known, life, PHASE_TAKEN);
 }
 
-/* Writes over what was taken. The walk reads it once its life says so. */
-static __always_inline void owner_write(struct socket_owner *known, const struct socket_owner *new)
+/* Takes what is free at a socket's address, NULL if nothing is. It is its taker's alone until that publishes it. */
+static __always_inline struct socket_owner *owner_take_at(__u64 address)
 {
-	__u64 life = new->life;
+	struct socket_owner *known = bpf_map_lookup_elem(&owners, &address);
 
-	__builtin_memcpy(&known->since_ns, &new->since_ns,
-			 sizeof(*known) - __builtin_offsetof(struct socket_owner, since_ns));
+	return known && owner_take(known, known->life) ? known : 0;
+}
+
+/* The walk reads what was taken once its life says so. */
+static __always_inline void owner_publish(struct socket_owner *known, __u64 life)
+{
 	__sync_lock_test_and_set(&known->life, life);
+}
+
+/* Copies all but the life. */
+static __always_inline void owner_copy(struct socket_owner *to, const struct socket_owner *from)
+{
+	__builtin_memcpy(&to->since_ns, &from->since_ns, sizeof(*to) - __builtin_offsetof(struct socket_owner, since_ns));
+}
+
+/* Clears all but the life and who owns it. */
+static __always_inline void owner_clear(struct socket_owner *known)
+{
+	__builtin_memset(&known->since_ns, 0,
+			 __builtin_offsetof(struct socket_owner, owner) - __builtin_offsetof(struct socket_owner, since_ns));
+	known->closer_pid = 0;
+	__builtin_memset(known->closer, 0, sizeof(known->closer));
+	known->attempt_ns = 0;
 }
 
 static __noinline int owner_await_deletion(__u64 address)
@@ -72,7 +92,8 @@ static __always_inline void owner_keep(struct sock *sk, const struct socket_owne
 	if (known) {
 		life = known->life;
 		if (owner_take(known, life)) {
-			owner_write(known, new);
+			owner_copy(known, new);
+			owner_publish(known, new->life);
 			return;
 		}
 		life = *(volatile __u64 *)&known->life; /* somebody else may have been faster */

@@ -97,11 +97,11 @@ static __noinline int connection_tally(struct connection_row *row)
 	return 0;
 }
 
-static __always_inline __u32 connection_cached(const struct connection_row *row)
+static __always_inline __u32 connection_cached(__u8 outcome, __u8 role)
 {
-	if (row->outcome == OUTCOME_FAILED)
+	if (outcome == OUTCOME_FAILED)
 		return CACHED_FAILED;
-	return (row->outcome == OUTCOME_CLOSED) * 2 + (row->role == ROLE_SERVER);
+	return (outcome == OUTCOME_CLOSED) * 2 + (role == ROLE_SERVER);
 }
 
 static __always_inline void amount_add(struct measures *measures, int amount, __u64 more)

@@ -122,6 +122,27 @@ static __always_inline void owner_set_probed(struct owner *owner, struct task_st
 	owner->executable[sizeof(owner->executable) - 1] = 0;
 }
 
+/*
+ * Tells what a process executes from what it executed before, and from 0: begin_new_exec counts. Its executable is the same
+ * until then, if nobody who restores a process (PR_SET_MM_MAP) puts another one in its place.
+ */
+static __always_inline __u32 process_image(struct task_struct *task)
+{
+	return task->group_leader->self_exec_id + 1;
+}
+
+/* Whether what was described, of that image, is this process as it is now. What never changes of a process is not compared. */
+static __always_inline bool owner_is(const struct owner *owner, __u32 image, struct task_struct *task)
+{
+	const __u64 *command = (const __u64 *)owner->command, *now;
+	struct task_struct *leader = task->group_leader;
+
+	now = (const __u64 *)leader->comm;
+	return image == process_image(task) && owner->pid == (__u32)task->tgid &&
+	       owner->start_boottime_ns == leader->start_boottime && command[0] == now[0] && command[1] == now[1] &&
+	       owner->cgroup_id == cgroup_of(task);
+}
+
 /* Describes the running process. Call it only where the process itself asks for what happens. */
 static __always_inline void owner_set_current(struct owner *owner)
 {

@@ -66,6 +66,15 @@ static __always_inline void cached_release(struct cached_head *head)
 /* Where a row of a kind is kept now, with what it measures. */
 #define row_cache_key(kind) ((ledger_half & 1) * ROW_CACHE_KINDS + (kind))
 
+/* Takes what is kept there, whichever row that is. NULL: there is none yet, or it is taken. */
+#define row_cache_take_any(key)                                                                                        \
+	({                                                                                                             \
+		struct cached_row *_any = bpf_map_lookup_elem(&row_cache, key);                                        \
+		if (_any && !(_any->head.run.tally.count && cached_take(&_any->head)))                                 \
+			_any = 0;                                                                                      \
+		_any;                                                                                                  \
+	})
+
 /* Takes what is kept there, if it is this row, or none yet. NULL: the event is to be counted in the ledger. */
 #define row_cache_take(event_row, key)                                                                                 \
 	({                                                                                                             \

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		"share": share, "talk": talk, "idle": idle,
 		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne,
 		"dial": dial, "resetter": resetter, "daemon": daemon, "give": give, "take": take, "ask": ask, "echo": echo, "forkEach": forkEach, "keep": keep, "threads": threads,
-		"acceptAndKeep": acceptAndKeep})
+		"acceptAndKeep": acceptAndKeep, "change": change, "inTurns": inTurns})
 	goleak.VerifyTestMain(m)
 }
 

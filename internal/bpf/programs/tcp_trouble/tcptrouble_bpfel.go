@@ -101,10 +101,10 @@ type tcpTroubleSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	AttemptNs uint64
+	Image     uint32
 	CloserPid uint32
 	Closer    [16]int8
-	Tail      [4]uint8
+	AttemptNs uint64
 }
 
 type tcpTroubleTally struct {
