@@ -126,16 +126,15 @@ static __always_inline bool packet_drop_is_plain(__u64 *ctx, struct sk_buff *skb
  */
 static __always_inline bool packet_drop_again(__u64 *ctx, struct sk_buff *skb, __u32 reason, __u8 about)
 {
+	struct run *run = run_now();
 	bool again, record = false;
-	struct run *run;
 	__u8 protocol;
 
-	if (!packet_drop_is_plain(ctx, skb, about) || !packet_protocol(&protocol, skb))
+	/* the run is looked at before the packet, so that the processor waits for both at once */
+	if (!run || !*(volatile __u64 *)&run->head.tally.count || !packet_drop_is_plain(ctx, skb, about) ||
+	    !packet_protocol(&protocol, skb) || !run_take(&run->head))
 		return false;
-	run = run_take();
-	if (!run)
-		return false;
-	again = run->head.tally.count && packet_drop_is(&run->row, ctx[1], reason, bpf_ntohs(skb->protocol), protocol);
+	again = packet_drop_is(&run->row, ctx[1], reason, bpf_ntohs(skb->protocol), protocol);
 	if (again)
 		record = run_count(&run->head, skb->len, !(about & REASON_UNRECORDED));
 	run_release(&run->head);

@@ -37,19 +37,16 @@ static __always_inline bool packet_protocol_has_ports(__u8 protocol)
 
 static __always_inline void packet_addresses(struct packet_headers *to, const struct packet_shape *shape)
 {
-	union header ip;
+	__u32 four[2];
 
 	if (shape->ethertype == ETHERTYPE_IPV4) {
-		if (!memory_read(ip.words, 5, shape->network))
+		if (!memory_read(four, 2, shape->network + 12))
 			return;
-		endpoint_set4(&to->source, ip.words[3], 0);
-		endpoint_set4(&to->destination, ip.words[4], 0);
-	} else {
-		if (!memory_read(ip.words, 10, shape->network))
-			return;
-		__builtin_memcpy(to->source.address, &ip.words[2], sizeof(to->source.address));
-		__builtin_memcpy(to->destination.address, &ip.words[6], sizeof(to->destination.address));
-	}
+		endpoint_set4(&to->source, four[0], 0);
+		endpoint_set4(&to->destination, four[1], 0);
+	} else if (!memory_read(to->source.address, 4, shape->network + 8) ||
+		   !memory_read(to->destination.address, 4, shape->network + 24))
+		return;
 	to->known |= PACKET_ADDRESSES;
 }
 

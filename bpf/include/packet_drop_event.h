@@ -16,12 +16,12 @@
 #include "scope.h"
 
 struct packet_drop_row {
-	char interface[16];
 	__u64 location; /* of the code that dropped; never shown as a number */
 	__u32 reason;	/* enum skb_drop_reason of the running kernel */
 	__u16 ethertype;
 	__u8 protocol;
 	__u8 flags;
+	char interface[16];
 	struct row_owner who;
 };
 

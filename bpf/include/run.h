@@ -79,18 +79,22 @@ static __always_inline bool run_admits(struct run_head *head)
 		(run)->head.slot = row_slot(event_row);                                                                \
 	})
 
-/* Takes the CPU's run of the half that is filled now. NULL if this very function was interrupted by itself. */
-#define run_take()                                                                                                     \
+/* The CPU's run of the half that is filled now. */
+#define run_now()                                                                                                      \
 	({                                                                                                             \
 		__u32 _half = ledger_half & 1;                                                                         \
-		struct run *_run = bpf_map_lookup_elem(&runs, &_half);                                                 \
-		if (_run && !_run->head.busy) {                                                                        \
-			*(volatile __u32 *)&_run->head.busy = 1;                                                       \
-			barrier();                                                                                     \
-		} else                                                                                                 \
-			_run = 0;                                                                                      \
-		_run;                                                                                                  \
+		(struct run *)bpf_map_lookup_elem(&runs, &_half);                                                      \
 	})
+
+/* Takes a run. False: this very function was interrupted by itself. */
+static __always_inline bool run_take(struct run_head *head)
+{
+	if (head->busy)
+		return false;
+	*(volatile __u32 *)&head->busy = 1;
+	barrier();
+	return true;
+}
 
 static __always_inline void run_release(struct run_head *head)
 {
@@ -118,8 +122,8 @@ static __always_inline bool run_count(struct run_head *head, __u64 amount, bool 
 		enum { _words = sizeof(*(event_row)) / sizeof(__u64) };                                                \
 		bool _wanted = (wanted), _record = false;                                                              \
 		__u64 _amount = (amount);                                                                              \
-		struct run *_taken = run_take();                                                                       \
-		if (_taken) {                                                                                          \
+		struct run *_taken = run_now();                                                                        \
+		if (_taken && run_take(&_taken->head)) {                                                               \
 			if (!_taken->head.tally.count ||                                                               \
 			    !row_equal((const __u64 *)&_taken->row, (const __u64 *)(event_row), _words))               \
 				run_begin(_taken, event_row, kind_of);                                                 \

@@ -14,7 +14,6 @@
 
 enum {
 	THROTTLE_SLOTS = 4096,
-	THROTTLE_OFF = 0xffffffff,
 	THROTTLE_SPENT = 0xffffffff, /* in the place of a slot: what it allows is used up */
 };
 
@@ -32,10 +31,10 @@ struct {
 	__type(value, struct allowance);
 } allowances SEC(".maps");
 
-/* not const: they may change while the program runs */
-volatile __u32 throttle_row = THROTTLE_OFF;
-volatile __u32 throttle_program = THROTTLE_OFF;
-volatile __u32 throttle_first = THROTTLE_OFF;
+/* 0: no limit. Not const: they may change while the program runs */
+volatile __u32 throttle_row;
+volatile __u32 throttle_program;
+volatile __u32 throttle_first;
 
 /*
  * Takes one from a limit. Adding before looking keeps the limit when CPUs race: each finds at least its own number. That
@@ -43,6 +42,8 @@ volatile __u32 throttle_first = THROTTLE_OFF;
  */
 static __always_inline bool allowance_take(__u32 *used, __u32 limit)
 {
+	if (!limit)
+		return true;
 	if (*(volatile __u32 *)used >= limit)
 		return false;
 	__sync_fetch_and_add(used, 1);
@@ -78,7 +79,7 @@ static __always_inline bool throttle_admits(__u32 slot)
 
 static __always_inline bool throttle_is_off(void)
 {
-	return throttle_row == THROTTLE_OFF && throttle_program == THROTTLE_OFF;
+	return !throttle_row && !throttle_program;
 }
 
 /* Whether an event is to be recorded whose row has this slot; if not it is counted as throttled. */

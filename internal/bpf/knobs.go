@@ -3,7 +3,6 @@ package bpf
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -66,13 +65,6 @@ type Throttle struct {
 	Row, Program uint32
 	// First is the most of rows that emit their first: they do not count against Program.
 	First uint32
-}
-
-func limit(n uint32) uint32 {
-	if n == 0 {
-		return math.MaxUint32
-	}
-	return n
 }
 
 // RowsBy says what rows tell apart beside the command, each of which multiplies them.

@@ -17,9 +17,9 @@ func (s *Session) tunable() Knobs {
 	defer s.mu.Unlock()
 	return Knobs{
 		"scope_netns":      s.ScopeNetNS,
-		"throttle_row":     limit(s.Throttle.Row),
-		"throttle_program": limit(s.Throttle.Program),
-		"throttle_first":   limit(s.Throttle.First),
+		"throttle_row":     s.Throttle.Row,
+		"throttle_program": s.Throttle.Program,
+		"throttle_first":   s.Throttle.First,
 	}
 }
 

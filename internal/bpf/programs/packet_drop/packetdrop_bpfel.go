@@ -117,12 +117,12 @@ type packetDropPacketDropEvent struct {
 
 type packetDropPacketDropRow struct {
 	_         structs.HostLayout
-	Interface [16]int8
 	Location  uint64
 	Reason    uint32
 	Ethertype uint16
 	Protocol  uint8
 	Flags     uint8
+	Interface [16]int8
 	Who       struct {
 		_          structs.HostLayout
 		Command    [16]int8
