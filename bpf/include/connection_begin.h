@@ -10,11 +10,10 @@
 #include "connection_listener.h"
 #include "process.h"
 
-/* Writes down who owns a socket: the process that runs. */
+/* A function of its own: the stack of who calls it is little. */
 static __noinline int owner_describe(struct socket_owner *known)
 {
 	owner_set_current(&known->owner);
-	known->image = tasks_are_typed ? process_image(bpf_get_current_task_btf()) : 0;
 	return 0;
 }
 
@@ -41,7 +40,7 @@ static __noinline int connection_begin(struct sock *sk, __u8 role)
 
 /*
  * connect was called, by the process that runs. The socket at this address before was most often its own: who that is need
- * not be found out again, but for what may have changed. False: what is kept there is not free, or nothing is.
+ * not be written down again, if it is that process as it was. False: the socket begins in the other way.
  */
 static __noinline int connection_begin_again(struct sock *sk)
 {
@@ -49,7 +48,7 @@ static __noinline int connection_begin_again(struct sock *sk)
 
 	if (unlikely(!known))
 		return false;
-	if (!owner_is(&known->owner, known->image, bpf_get_current_task_btf()))
+	if (!owner_is(&known->owner, bpf_get_current_task_btf()))
 		owner_describe(known);
 	owner_clear(known);
 	known->own = self_tgid && known->owner.pid == self_tgid;

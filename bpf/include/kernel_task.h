@@ -121,7 +121,6 @@ struct task_struct {
 	int tgid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
-	__u64 self_exec_id;
 	char comm[16];
 	struct pid *thread_pid;
 	struct files_struct *files;

@@ -66,10 +66,10 @@ struct socket_owner {
 	bool sent; /* connect has sent something, and has not returned yet */
 	__u8 _pad[3];
 	struct owner owner;
-	__u32 image; /* what the owner executed when it was described, see process.h; 0: not known */
+	__u64 attempt_ns; /* connect last sent something */
 	__u32 closer_pid; /* of the process that ended it, see connection_closer.h; 0: the owner, or not known */
 	char closer[16];
-	__u64 attempt_ns; /* connect last sent something */
+	__u8 _tail[4];
 };
 
 /* How much of a socket's life has been counted. Sockets that listen, and those they hand out, begin without. */

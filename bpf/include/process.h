@@ -122,25 +122,39 @@ static __always_inline void owner_set_probed(struct owner *owner, struct task_st
 	owner->executable[sizeof(owner->executable) - 1] = 0;
 }
 
-/*
- * Tells what a process executes from what it executed before, and from 0: begin_new_exec counts. Its executable is the same
- * until then, if nobody who restores a process (PR_SET_MM_MAP) puts another one in its place.
- */
-static __always_inline __u32 process_image(struct task_struct *task)
+/* Whether two names of executables are the same, of which one is another process's memory. */
+static __always_inline bool owner_executable_is(const struct owner *owner, const char *name)
 {
-	return task->group_leader->self_exec_id + 1;
+	const __u64 *one = (const __u64 *)owner->executable, *other = (const __u64 *)name;
+
+	/* the last byte is none of the name's */
+	return one[0] == other[0] && one[1] == other[1] && one[2] == other[2] && one[3] == (other[3] & ~(0xffULL << 56));
 }
 
-/* Whether what was described, of that image, is this process as it is now. What never changes of a process is not compared. */
-static __always_inline bool owner_is(const struct owner *owner, __u32 image, struct task_struct *task)
+/*
+ * Whether what was described is this process as it is now. What never changes of a process is not compared, and one whose
+ * executable has a long name, or none, is described anew.
+ */
+static __always_inline bool owner_is(const struct owner *owner, struct task_struct *task)
 {
 	const __u64 *command = (const __u64 *)owner->command, *now;
 	struct task_struct *leader = task->group_leader;
+	struct mm_struct *memory = leader->mm;
+	struct file *file = memory ? memory->exe_file : 0;
+	struct dentry___iname *older;
+	struct dentry *dentry;
 
+	if (!file || owner->pid != (__u32)task->tgid || owner->start_boottime_ns != leader->start_boottime)
+		return false;
 	now = (const __u64 *)leader->comm;
-	return image == process_image(task) && owner->pid == (__u32)task->tgid &&
-	       owner->start_boottime_ns == leader->start_boottime && command[0] == now[0] && command[1] == now[1] &&
-	       owner->cgroup_id == cgroup_of(task);
+	dentry = file->f_path.dentry;
+	older = (void *)dentry;
+	if (command[0] != now[0] || command[1] != now[1] || dentry->d_name.len >= sizeof(owner->executable))
+		return false;
+	if (bpf_core_field_exists(dentry->d_shortname) ? !owner_executable_is(owner, (const char *)dentry->d_shortname.string) :
+							 !owner_executable_is(owner, (const char *)older->d_iname))
+		return false;
+	return owner->cgroup_id == cgroup_of(task);
 }
 
 /* Describes the running process. Call it only where the process itself asks for what happens. */

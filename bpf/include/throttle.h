@@ -92,6 +92,6 @@ static __always_inline bool slot_admits(__u32 slot)
 }
 
 /* The same for a row. */
-#define ledger_admits(row) slot_admits(throttle_is_off() ? 0 : row_slot(row))
+#define ledger_admits(row) slot_admits(row_slot(row))
 
 #endif /* KERNTAP_THROTTLE_H */

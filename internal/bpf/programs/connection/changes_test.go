@@ -21,7 +21,8 @@ import (
 const attemptsOf = 5
 
 // Of what a process was when it connected before, from the same address of the kernel's, nothing is told once it has changed:
-// it executes another file of the same command, takes another name, is moved to another cgroup, or it is another process.
+// it executes another file of the same command, takes another name, is moved to another cgroup, its file is given another
+// name, or it is another process.
 func TestAProcessIsToldAsItIsWhenItConnects(t *testing.T) {
 	const one, two = "kt-same-command-1", "kt-same-command-2"
 	command, container := one[:15], strings.Repeat("0123456789abcdef", 4)
@@ -53,6 +54,7 @@ func TestAProcessIsToldAsItIsWhenItConnects(t *testing.T) {
 	check(first, "name kt-renamed", "kt-renamed", two, "")
 	bpftest.Cgroup(t, root, "docker/"+container, first.PID)
 	check(first, "nothing", "kt-renamed", two, container)
+	check(first, "move kt-moved-away", "kt-renamed", "kt-moved-away", container)
 	check(second, "nothing", command, one, "")
 }
 
@@ -73,6 +75,8 @@ func change(_ []string, stdin io.Reader, stdout io.Writer) error {
 		switch what {
 		case "execute":
 			err = executeAs(name)
+		case "move":
+			err = moveTo(name)
 		case "name":
 			err = os.WriteFile("/proc/self/comm", []byte(name), 0)
 		}
@@ -94,6 +98,15 @@ func executeAs(name string) error {
 		return err
 	}
 	return syscall.Exec(path, os.Args, append(os.Environ(), "KERNTAP_CHANGED=1"))
+}
+
+// moveTo gives the file that is executed another name.
+func moveTo(name string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return os.Rename(self, filepath.Join(filepath.Dir(self), name))
 }
 
 func refusedTimes(n int, stdout io.Writer) error {

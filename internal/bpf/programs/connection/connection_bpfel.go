@@ -242,10 +242,10 @@ type connectionSocketOwner struct {
 		Command         [16]int8
 		Executable      [32]int8
 	}
-	Image     uint32
+	AttemptNs uint64
 	CloserPid uint32
 	Closer    [16]int8
-	AttemptNs uint64
+	Tail      [4]uint8
 }
 
 type connectionTally struct {

@@ -28,6 +28,20 @@ type happened struct {
 
 // What happens to connections in turn, on one CPU and on others, is counted as what each of it is recorded as.
 func TestWhatTakesTurnsIsToldApart(t *testing.T) {
+	const attempts = 5
+	for range attempts {
+		missed := takeTurns(t)
+		if missed == 0 {
+			return
+		}
+		t.Logf("%d runs were missed", missed) // what is made up for has no record
+	}
+	t.Errorf("in none of %d attempts the kernel ran the program each time", attempts)
+}
+
+func takeTurns(t *testing.T) (missed uint64) {
+	t.Helper()
+	const turns = 600
 	ns := bpftest.NewNamespace(t)
 	ns.Firewall(t, `add table inet t; add chain inet t out { type filter hook output priority 0; };
 		add rule inet t out tcp dport 7 reject with icmpx host-unreachable`)
@@ -38,13 +52,16 @@ func TestWhatTakesTurnsIsToldApart(t *testing.T) {
 	recorder := bpftest.Start(t, program)
 	four := ns.StartHelper(t, "kt-sink-four", "sink", "127.0.0.1:0").Line(t)
 	six := ns.StartHelper(t, "kt-sink-six", "sink", "[::1]:0").Line(t)
-	const turns = 600
 	client := ns.StartHelper(t, "kt-turns", "inTurns", strconv.Itoa(turns), four, six, "127.0.0.1:1", "[::1]:1", "127.0.0.1:7", "[::1]:7")
 	if told := client.Line(t); told != "done" {
 		t.Fatal(told)
 	}
 	client.End(t)
 	recorder.Stop(t)
+	stats := program.Status().Stats
+	if stats.Missed > 0 {
+		return stats.Missed
+	}
 	counted, recorded := make(map[happened]uint64), make(map[happened]uint64)
 	for _, event := range recorder.Events() {
 		switch e := event.(type) {
@@ -56,8 +73,8 @@ func TestWhatTakesTurnsIsToldApart(t *testing.T) {
 			recorded[happened{e.Command, e.Outcome, e.Role, e.Peer.Addr().Is6(), e.Errno}]++
 		}
 	}
-	if stats := program.Status().Stats; stats.Lost+stats.Dropped+stats.Missed > 0 {
-		t.Logf("not everything was recorded: %+v", stats)
+	if stats.Lost+stats.Dropped > 0 {
+		t.Errorf("not everything was recorded: %+v", stats)
 	}
 	if !maps.Equal(counted, recorded) {
 		t.Errorf("counted %v, recorded %v", counted, recorded)
@@ -71,7 +88,7 @@ func TestWhatTakesTurnsIsToldApart(t *testing.T) {
 	if attempts != turns {
 		t.Errorf("%d attempts, want %d", attempts, turns)
 	}
-	t.Log(counted)
+	return 0
 }
 
 // inTurns connects args[0] times to any of the arguments behind it but now and then to the last two, which takes a second,

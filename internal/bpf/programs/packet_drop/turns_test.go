@@ -9,6 +9,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -52,39 +53,80 @@ add rule inet t last udp dport != 40013 accept
 
 // Drops that follow each other on one CPU, one to three of a kind, are counted as what each of them is recorded as.
 func TestWhatTakesTurnsIsToldApart(t *testing.T) {
-	s := startStorm(t, func(session *bpf.Session) { session.Throttle = bpf.Throttle{} })
-	s.ns.Firewall(t, policy)
-	counted, recorded := make(map[kind]uint64), make(map[kind]uint64)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for event := range s.program.GetEventChannel() {
-			tell(event, counted, recorded)
+	ns := bpftest.NewNamespace(t)
+	ns.Firewall(t, firewall+"\nadd rule inet t in meta l4proto >= 100 counter drop\n"+policy)
+	unlessMissed(t, func() uint64 {
+		program, recorder := startInScope(t, ns)
+		var sent map[kind]uint64
+		var err error
+		ns.Do(func() { sent, err = inTurns(2000) })
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	var sent map[kind]uint64
-	var err error
-	s.ns.Do(func() { sent, err = inTurns(2000) })
-	if err := errors.Join(err, s.program.Stop()); err != nil {
-		t.Fatal(err)
+		var all uint64
+		for _, n := range sent {
+			all += n
+		}
+		counted := settled(t, program, recorder, int(all))
+		if missed := program.Status().Stats.Missed; missed > 0 {
+			return missed
+		}
+		got := make(map[kind]uint64)
+		for of, n := range counted {
+			got[kind{etherType: of.etherType, protocol: of.protocol}] += n
+		}
+		for of, n := range sent {
+			if got[of] != n {
+				t.Errorf("EtherType %#x, protocol %d: %d, %d were sent", of.etherType, of.protocol, got[of], n)
+			}
+		}
+		return 0
+	})
+}
+
+// unlessMissed repeats a test during which the kernel skipped runs of the program: floods of other tests interrupt it.
+func unlessMissed(t *testing.T, test func() (missed uint64)) {
+	t.Helper()
+	const attempts = 5
+	for range attempts {
+		missed := test()
+		if missed == 0 {
+			return
+		}
+		t.Logf("%d runs were missed", missed)
 	}
-	<-done
-	if stats := s.program.Status().Stats; stats.Lost+stats.Dropped+stats.Missed > 0 {
-		t.Errorf("not everything was seen and recorded: %+v", stats)
+	t.Errorf("in none of %d attempts the kernel ran the program each time", attempts)
+}
+
+// startInScope starts the program beside the one that knows owners, for one namespace and without a throttle.
+func startInScope(t *testing.T, ns *bpftest.Namespace) (*bpf.Program, *bpftest.Recorder) {
+	t.Helper()
+	session := bpf.NewSession(nil)
+	session.ScopeNetNS = ns.Inode
+	t.Cleanup(func() { session.Close() })
+	storage := bpf.NewInMemoryStorage()
+	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
+	program := packet_drop.NewProgram(storage, bpf.WithSession(session))
+	return program, bpftest.Start(t, program)
+}
+
+// settled waits for the records of so many drops, of which some may still be in the queue of a CPU, stops the program, and
+// returns what was counted, which is to be what was recorded.
+func settled(t *testing.T, program *bpf.Program, recorder *bpftest.Recorder, n int) map[kind]uint64 {
+	t.Helper()
+	bpftest.AwaitN(recorder, n, 10*time.Second, func(*packet_drop.Event) bool { return true })
+	recorder.Stop(t)
+	counted, recorded := make(map[kind]uint64), make(map[kind]uint64)
+	for _, event := range recorder.Events() {
+		tell(event, counted, recorded)
+	}
+	if stats := program.Status().Stats; stats.Lost+stats.Dropped > 0 {
+		t.Errorf("not everything was recorded: %+v", stats)
 	}
 	if !maps.Equal(counted, recorded) {
 		t.Errorf("counted %v, recorded %v", counted, recorded)
 	}
-	got := make(map[kind]uint64)
-	for of, n := range counted {
-		got[kind{etherType: of.etherType, protocol: of.protocol}] += n
-	}
-	for of, n := range sent {
-		if got[of] != n {
-			t.Errorf("EtherType %#x, protocol %d: %d, %d were sent", of.etherType, of.protocol, got[of], n)
-		}
-	}
-	t.Log(counted)
+	return counted
 }
 
 // tell adds an event to what was counted, or to what was recorded.
@@ -105,37 +147,31 @@ add rule inet t early tcp dport 40014 drop
 
 // What a process sends and what comes from nobody, dropped at one place, is told apart.
 func TestWhatHasNoOwnerIsNotCountedForOne(t *testing.T) {
+	const n = 200
 	ns := bpftest.NewNamespace(t)
 	ns.Firewall(t, firewall+unrouted)
-	session := bpf.NewSession(nil)
-	session.ScopeNetNS = ns.Inode
-	t.Cleanup(func() { session.Close() })
-	storage := bpf.NewInMemoryStorage()
-	bpftest.Start(t, connection.NewProgram(storage, bpf.WithSession(session)))
-	recorder := bpftest.Start(t, packet_drop.NewProgram(storage, bpf.WithSession(session)))
-	const n = 200
-	var err error
-	ns.Do(func() { err = syns(n) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	recorder.Stop(t)
-	counted, recorded := make(map[kind]uint64), make(map[kind]uint64)
-	for _, event := range recorder.Events() {
-		tell(event, counted, recorded)
-	}
-	if !maps.Equal(counted, recorded) {
-		t.Errorf("counted %v, recorded %v", counted, recorded)
-	}
-	byOwner := make(map[bool]uint64)
-	for of, count := range counted {
-		if of.protocol == unix.IPPROTO_TCP {
-			byOwner[of.command != ""] += count
+	unlessMissed(t, func() uint64 {
+		program, recorder := startInScope(t, ns)
+		var err error
+		ns.Do(func() { err = syns(n) })
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if want := map[bool]uint64{false: n, true: n}; !maps.Equal(byOwner, want) {
-		t.Errorf("%v with an owner and without, want %v: %v", byOwner, want, counted)
-	}
+		byOwner := make(map[bool]uint64)
+		counted := settled(t, program, recorder, 2*n)
+		for of, count := range counted {
+			if of.protocol == unix.IPPROTO_TCP {
+				byOwner[of.command != ""] += count
+			}
+		}
+		if missed := program.Status().Stats.Missed; missed > 0 {
+			return missed
+		}
+		if byOwner[false] != n || byOwner[true] < n { // a SYN may be sent again
+			t.Errorf("%v with an owner and without, want %d of both: %v", byOwner, n, counted)
+		}
+		return 0
+	})
 }
 
 // syns has SYNs dropped on one CPU: of sockets, and between them those that only look like that.
