@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	rounds     = 11
+	rounds     = 21
 	statRounds = 5
 	lasting    = 2 * time.Second
 )
