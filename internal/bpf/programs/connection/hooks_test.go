@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/kerntap/kerntap/internal/bpf"
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 	"github.com/kerntap/kerntap/internal/kernel"
 )
 
@@ -90,7 +91,7 @@ func TestConnectsThatAreNotSeenAreNamed(t *testing.T) {
 func TestFunctionsThatAreMissingAreNamed(t *testing.T) {
 	types, err := btf.LoadKernelSpec()
 	if err != nil {
-		t.Skip(err)
+		bpftest.Missing(t, "reads the kernel's BTF: "+err.Error())
 	}
 	if err := connectFunctions(types); err != nil && !kernel.HasFunction(types, "tcp_v6_connect") {
 		t.Skip(err)
