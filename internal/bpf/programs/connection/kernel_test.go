@@ -37,10 +37,12 @@ func start(t *testing.T) *bpftest.Recorder {
 }
 
 func TestBothEndsOfAConnection(t *testing.T) {
+	recorder := start(t)
+	var namespaces []*bpftest.Namespace
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		ns := bpftest.NewNamespace(t) // of the whole test: the next one would have the number of one that is gone
+		namespaces = append(namespaces, ns)
 		t.Run(address, func(t *testing.T) {
-			ns := bpftest.NewNamespace(t)
-			recorder := start(t)
 			srv := ns.StartHelper(t, "kt-server", "server", address)
 			listening := netip.MustParseAddrPort(srv.Line(t))
 			cli := ns.StartHelper(t, "kt-client", "client")
@@ -75,20 +77,22 @@ func TestBothEndsOfAConnection(t *testing.T) {
 					t.Errorf("%s: duration %s, errno %d, closer %d", want.what, e.Duration, e.Errno, e.CloserPID)
 				}
 			}
-			recorder.Stop(t)
-			all := bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode })
-			if len(all) != 4 {
-				t.Errorf("%d events of one connection, want 4", len(all))
-			}
 		})
+	}
+	recorder.Stop(t)
+	for _, ns := range namespaces {
+		all := bpftest.Find(recorder, func(e *connection.Event) bool { return e.NetNS == ns.Inode })
+		if len(all) != 4 {
+			t.Errorf("%d events of one connection, want 4", len(all))
+		}
 	}
 }
 
 func TestRefused(t *testing.T) {
+	recorder := start(t)
 	for _, address := range []string{"127.0.0.1:1", "[::1]:1"} {
+		ns := bpftest.NewNamespace(t)
 		t.Run(address, func(t *testing.T) {
-			ns := bpftest.NewNamespace(t)
-			recorder := start(t)
 			cli := ns.StartHelper(t, "kt-refused", "client")
 			cli.Send(t, address)
 			cli.Line(t)
