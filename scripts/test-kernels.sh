@@ -7,7 +7,7 @@
 #                                 -arm64 on another processor; host is this machine as it is, which needs root
 #   TESTS=core                    on each kernel the core of the tests, by which the README's table is made
 #   RUN=TestX                     the tests alone whose name matches this regular expression
-#   LANES=2                       so many machines at a time
+#   LANES=3                       so many machines at a time
 #   TABLE=write                   write what was found into the README's table, instead of comparing
 # What each kernel said is left in bin/kernels/.
 set -eu
@@ -23,7 +23,7 @@ command="Privileges|CheckSays|TheTerminal|ASignalEndsKerntap"
 # what shows each of the table's features
 core="BothEnds|TestRefused|RejectedByTheFirewall|MPTCP|ReusePort|ListensAfter|OwnersCgroup|OlderThan|ToTheBucket|FullSpeed
 	FirewallDrops|NoSocketIsRefused|HasItsOwner|LocationIs|AFloodIs|HealthyTraffic|OfThisKernel|SelfPID|DroppedPriv"
-lanes=${LANES:-$(nproc)}
+lanes=${LANES:-$(($(nproc) + 1))} # a machine keeps a CPU less than busy
 patience=1200 # seconds that a machine may take: several times what it does
 booting=180   # seconds until its kernel has come as far as the tests: it does in some twenty
 endurance=600 # seconds that one package may take: others still get their turn

@@ -56,8 +56,8 @@ func TestCheckSaysWhatRuns(t *testing.T) {
 			t.Errorf("%s: %+v", program.Name, program)
 		}
 	}
-	code, stdout, _ = invoke(t, "check", "--programs", "connection")
-	if code != 0 || !strings.Contains(stdout, "✓ tp_btf/inet_sock_set_state") || strings.Contains(stdout, "packet_drop") {
+	code, stdout, _ = invoke(t, "check", "--programs", "tcp_trouble")
+	if code != 0 || !strings.Contains(stdout, "✓ tp_btf/tcp_retransmit_skb") || strings.Contains(stdout, "packet_drop") {
 		t.Errorf("exit code %d:\n%s", code, stdout)
 	}
 }

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne,
 		"dial": dial, "resetter": resetter, "daemon": daemon, "give": give, "take": take, "ask": ask, "echo": echo, "forkEach": forkEach, "keep": keep, "threads": threads,
 		"acceptAndKeep": acceptAndKeep, "change": change, "inTurns": inTurns})
+	makeShort()
 	goleak.VerifyTestMain(m)
 }
 
