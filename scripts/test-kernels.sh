@@ -96,7 +96,7 @@ machine() { # machine KERNEL VMLINUZ: its console goes to standard output
 	vmlinuz=$1
 	initrd=$work/$2/initrd
 	shift 2
-	exec timeout "$patience" "$@" -accel tcg,thread=multi -smp 2 -m 1024 -nographic -vga none -net none -no-reboot \
+	exec timeout -k 10 "$patience" "$@" -accel tcg,thread=multi -smp 2 -m 1024 -nographic -vga none -net none -no-reboot \
 		-kernel "$vmlinuz" -initrd "$initrd"
 }
 
@@ -106,6 +106,7 @@ say() { # say KERNEL: each line of standard input with the kernel before it, whe
 
 # Fails if the kernel has not come as far as the tests in time.
 boot() { # boot KERNEL VMLINUZ
+	: >"$work/$1/output"
 	machine "$1" "$2" </dev/null >"$work/$1/output" 2>&1 &
 	machine=$!
 	waited=0

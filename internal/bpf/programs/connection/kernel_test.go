@@ -24,7 +24,6 @@ func TestMain(m *testing.M) {
 		"callUDP": callUDP, "handOver": handOver, "busy": busy, "acceptOne": acceptOne,
 		"dial": dial, "resetter": resetter, "daemon": daemon, "give": give, "take": take, "ask": ask, "echo": echo, "forkEach": forkEach, "keep": keep, "threads": threads,
 		"acceptAndKeep": acceptAndKeep, "change": change, "inTurns": inTurns})
-	makeShort()
 	goleak.VerifyTestMain(m)
 }
 
@@ -38,11 +37,11 @@ func start(t *testing.T) *bpftest.Recorder {
 }
 
 func TestBothEndsOfAConnection(t *testing.T) {
+	// of the whole test, and before anything is recorded: the next one would have the number of one that is gone
+	namespaces := []*bpftest.Namespace{bpftest.NewNamespace(t), bpftest.NewNamespace(t)}
 	recorder := start(t)
-	var namespaces []*bpftest.Namespace
-	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
-		ns := bpftest.NewNamespace(t) // of the whole test: the next one would have the number of one that is gone
-		namespaces = append(namespaces, ns)
+	for i, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		ns := namespaces[i]
 		t.Run(address, func(t *testing.T) {
 			srv := ns.StartHelper(t, "kt-server", "server", address)
 			listening := netip.MustParseAddrPort(srv.Line(t))
@@ -90,9 +89,10 @@ func TestBothEndsOfAConnection(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	namespaces := []*bpftest.Namespace{bpftest.NewNamespace(t), bpftest.NewNamespace(t)}
 	recorder := start(t)
-	for _, address := range []string{"127.0.0.1:1", "[::1]:1"} {
-		ns := bpftest.NewNamespace(t)
+	for i, address := range []string{"127.0.0.1:1", "[::1]:1"} {
+		ns := namespaces[i]
 		t.Run(address, func(t *testing.T) {
 			cli := ns.StartHelper(t, "kt-refused", "client")
 			cli.Send(t, address)
