@@ -7,7 +7,7 @@
 #                                 -arm64 on another processor; host is this machine as it is, which needs root
 #   TESTS=core                    on each kernel the core of the tests, by which the README's table is made
 #   RUN=TestX                     the tests alone whose name matches this regular expression
-#   LANES=3                       so many machines at a time
+#   LANES=2                       so many machines at a time, not one more than there are CPUs
 #   TABLE=write                   write what was found into the README's table, instead of comparing
 # What each kernel said is left in bin/kernels/.
 set -eu
@@ -104,20 +104,26 @@ say() { # say KERNEL: each line of standard input with the kernel before it, whe
 	sed "s/^/$(printf '%-14s' "$1") /" | tee -a "$work/$1/results"
 }
 
-# Fails if the kernel has not come as far as the tests in time.
+# Fails if the kernel has not come as far as the tests in time; a machine that ended before that is not late.
 boot() { # boot KERNEL VMLINUZ
 	: >"$work/$1/output"
 	machine "$1" "$2" </dev/null >"$work/$1/output" 2>&1 &
 	machine=$!
-	waited=0
-	while [ "$waited" -lt "$booting" ] && kill -0 "$machine" 2>/dev/null && ! grep -q '^vm: ' "$work/$1/output"; do
+	late=yes
+	for _ in $(seq "$booting"); do
 		sleep 1
-		waited=$((waited + 1))
+		if grep -q '^vm: ' "$work/$1/output" || ! kill -0 "$machine" 2>/dev/null; then
+			late=""
+			break
+		fi
 	done
-	[ "$waited" -lt "$booting" ] || kill "$machine"
+	if [ -n "$late" ]; then
+		echo "LATE the kernel has said nothing within $booting s" | say "$1"
+		kill "$machine"
+	fi
 	wait "$machine" || true
 	machine=""
-	[ "$waited" -lt "$booting" ]
+	[ -z "$late" ]
 }
 
 # Boots a kernel, or does without, and leaves what its console says.

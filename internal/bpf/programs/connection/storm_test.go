@@ -101,19 +101,22 @@ func (c *counter) stop(t *testing.T) bpf.Stats {
 // that moves to another CPU between its last two packets may have its reset overtake what establishes the connection:
 // the kernel counts then, too, that the server has had none.
 func TestConnectionsAtFullSpeedAreCountedToTheUnit(t *testing.T) {
-	makeShort(t)
-	counted, kernel := countAtFullSpeed(t, "0")
+	each := uint64(fullSpeed)
+	if testing.Short() {
+		each /= 3
+	}
+	counted, kernel := countAtFullSpeed(t, "0", each)
 	var servers uint64
 	for what, n := range counted {
-		all, short := 4*fullSpeed, min(kernel.missed, fullSpeed/5)
+		all, short := 4*each, min(kernel.missed, each/5)
 		if strings.HasSuffix(what, "server opened") {
 			servers += n
 		}
 		if strings.Contains(what, "server") {
 			short += all - min(kernel.passive, all)
 		}
-		if n > fullSpeed || fullSpeed-n > short {
-			t.Errorf("%s: %d, want %d of which %d may be missed", what, n, fullSpeed, short)
+		if n > each || each-n > short {
+			t.Errorf("%s: %d, want %d of which %d may be missed", what, n, each, short)
 		}
 	}
 	if servers > kernel.passive || kernel.passive-servers > kernel.missed {
@@ -128,7 +131,7 @@ func TestSkippedChangesOfStateAreMadeUpFor(t *testing.T) {
 	const attempts = 25
 	for attempt := range attempts {
 		exact := true
-		counted, _ := countAtFullSpeed(t, "3")
+		counted, _ := countAtFullSpeed(t, "3", fullSpeed)
 		if attempt == 0 {
 			skipIfTasksInterrupt(t, counted)
 		}
@@ -159,29 +162,22 @@ func skipIfTasksInterrupt(t *testing.T, counted map[string]uint64) {
 		if n == fullSpeed {
 			continue
 		}
-		if _, kernel := countAtFullSpeed(t, "0"); kernel.missed > 0 {
+		if _, kernel := countAtFullSpeed(t, "0", fullSpeed); kernel.missed > 0 {
 			t.Skipf("other tasks interrupt programs on this kernel (%d runs missed without packets from elsewhere): who began a connection then is not made up for", kernel.missed)
 		}
 		return
 	}
 }
 
-// fullSpeed is how many connections each of four clients makes; makeShort has them make a third in a short run.
-var fullSpeed = uint64(1500)
-
-func makeShort(t *testing.T) {
-	if whole := fullSpeed; testing.Short() {
-		fullSpeed /= 3
-		t.Cleanup(func() { fullSpeed = whole })
-	}
-}
+// fullSpeed is how many connections each of four clients makes.
+const fullSpeed = 1500
 
 // ofKernel is what the kernel says of a run: how many connections servers had, and how often it skipped a program.
 type ofKernel struct{ passive, missed uint64 }
 
 // countAtFullSpeed returns what was counted for each command, role and outcome, and what the kernel says of it. steer is
 // the mask of CPUs that handle what arrives on loopback, 0 for the one that sends.
-func countAtFullSpeed(t *testing.T, steer string) (counted map[string]uint64, kernel ofKernel) {
+func countAtFullSpeed(t *testing.T, steer string, each uint64) (counted map[string]uint64, kernel ofKernel) {
 	t.Helper()
 	ns := bpftest.NewNamespace(t)
 	ns.Steer(t, steer)
@@ -192,7 +188,7 @@ func countAtFullSpeed(t *testing.T, steer string) (counted map[string]uint64, ke
 		for _, end := range []string{"fin", "rst"} {
 			server, client := "kt-to-"+end+family, "kt-by-"+end+family
 			listening := ns.StartHelper(t, server, "sink", address).Line(t)
-			clients = append(clients, ns.StartHelper(t, client, "burst", listening, fmt.Sprint(fullSpeed), end))
+			clients = append(clients, ns.StartHelper(t, client, "burst", listening, fmt.Sprint(each), end))
 			for _, outcome := range []string{"opened", "closed"} {
 				counted[client+" client "+outcome], counted[server+" server "+outcome] = 0, 0
 			}
