@@ -53,7 +53,7 @@ type Program struct {
 	hooks    []Hook
 	refused  []Hook // which the kernel has refused, and the object is loaded without
 	reduced  []Reduction
-	kernel   Stats // the kernel's side, as last read
+	stats    Stats // as last read
 	maps     uint64
 	unhook   func() bool // undoes the watch over Start's context
 }

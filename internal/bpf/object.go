@@ -163,17 +163,16 @@ func (o *object) close() error {
 	return errors.Join(errs...)
 }
 
-// count reads the kernel's side of the ledger into stats.
+// count reads the kernel's side of the ledger into stats, and leaves what user space has counted.
 func (o *object) count(stats *Stats) error {
 	outcomes, err := o.ledger.readOutcomes()
 	if err != nil {
 		return err
 	}
-	*stats = Stats{
-		Recorded: outcomes.Recorded, Throttled: outcomes.Throttled, Counted: outcomes.Counted, Lost: outcomes.Lost,
-		Filtered: outcomes.Filtered, Unattributed: outcomes.Unattributed, Overflowed: outcomes.Overflowed,
-		Spilled: outcomes.Spilled, Unowned: outcomes.Unowned,
-	}
+	stats.Recorded, stats.Throttled, stats.Counted, stats.Lost = outcomes.Recorded, outcomes.Throttled, outcomes.Counted, outcomes.Lost
+	stats.Filtered, stats.Unattributed, stats.Unowned = outcomes.Filtered, outcomes.Unattributed, outcomes.Unowned
+	stats.Overflowed, stats.Spilled = outcomes.Overflowed, outcomes.Spilled
+	stats.Missed = 0
 	for name, program := range o.collection.Programs {
 		run, err := program.Stats()
 		if err != nil {

@@ -103,25 +103,20 @@ func (p *Program) senderEnded(err error) {
 func (p *Program) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// Before the kernel's side, which grows meanwhile: so no more is tallied than has happened.
+	p.countRead(&p.stats)
 	if p.object != nil {
 		p.hooks = slices.Concat(p.object.currentHooks(), p.refused)
-		if err := p.object.count(&p.kernel); err != nil {
+		if err := p.object.count(&p.stats); err != nil {
 			p.log().Warn("cannot read the ledger", "error", err)
 		}
 	}
-	stats := p.kernel
-	stats.Undecodable = p.read.undecodable.Load()
-	stats.Dropped = p.read.dropped.Load()
-	stats.Delivered = p.read.delivered.Load()
-	stats.Tallied = p.drained.tallied.Load()
-	stats.TalliesLost = p.drained.lost.Load()
-	stats.LedgerRows = p.drained.rows.Load()
 	status := Status{
 		Name:        p.spec.Name,
 		Description: p.spec.Description,
 		State:       p.state,
 		Hooks:       p.hooks,
-		Stats:       stats,
+		Stats:       p.stats,
 		Drains:      p.drained.turns.Load(),
 		Reductions:  p.reduced,
 		MapBytes:    p.maps,
@@ -130,4 +125,14 @@ func (p *Program) Status() Status {
 		status.Reason = p.reason.Error()
 	}
 	return status
+}
+
+// countRead reads user space's side of the ledger into stats.
+func (p *Program) countRead(stats *Stats) {
+	stats.Undecodable = p.read.undecodable.Load()
+	stats.Dropped = p.read.dropped.Load()
+	stats.Delivered = p.read.delivered.Load()
+	stats.Tallied = p.drained.tallied.Load()
+	stats.TalliesLost = p.drained.lost.Load()
+	stats.LedgerRows = p.drained.rows.Load()
 }

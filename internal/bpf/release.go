@@ -61,7 +61,7 @@ func (p *Program) releaseObject(object *object) error {
 	}
 	p.mu.Lock()
 	p.object = nil
-	countErr := object.count(&p.kernel)
+	countErr := object.count(&p.stats)
 	p.mu.Unlock()
 	return errors.Join(err, countErr, object.close())
 }
