@@ -45,6 +45,10 @@ enum {
 	BPF_RB_FORCE_WAKEUP = 1 << 1,
 };
 
+/* What hardly ever happens lies behind what always does: a program that runs now and then finds its code in no cache. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 #include "kernel_socket.h"
 #include "kernel_task.h"
 

@@ -25,10 +25,6 @@
 #include "event.h"
 #include "kernel.h"
 
-/* What hardly ever happens lies behind what always does: a program that runs now and then finds its code in no cache. */
-#define likely(condition) __builtin_expect(!!(condition), 1)
-#define unlikely(condition) __builtin_expect(!!(condition), 0)
-
 /* What runs (run.h) and rows that are kept (row_cache.h) have throttled and counted is to be added. */
 struct outcomes {
 	__u64 recorded;	    /* went into the ring */

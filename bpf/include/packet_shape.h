@@ -192,23 +192,25 @@ static __always_inline void packet_locate(struct packet_shape *shape, struct sk_
 
 /*
  * The protocol of the transport in most packets, those of IP whose transport follows its header at once, without all else that
- * their shape is made of.
+ * their shape is made of. Where another header follows that of IPv6 it is the number of that one, which no shape has.
  */
 static __always_inline bool packet_protocol(__u8 *protocol, struct sk_buff *skb)
 {
-	unsigned char *network = skb->head + skb->network_header, *end = skb->head + skb->tail;
-	bool four = skb->protocol == bpf_htons(ETHERTYPE_IPV4);
-	__u32 first, then;
+	__u32 at = skb->network_header, first, then;
+	unsigned char *network = skb->head + at;
 
-	if (!four && skb->protocol != bpf_htons(ETHERTYPE_IPV6))
+	if (likely(skb->protocol == bpf_htons(ETHERTYPE_IPV4))) {
+		if (at + IPV4_HEADER > skb->tail || !memory_read(&first, 1, network) || !memory_read(&then, 1, network + 8))
+			return false;
+		first = bpf_ntohl(first) >> 24;
+		*protocol = bpf_ntohl(then) >> 16;
+		return first >> 4 == 4 && (first & 0xf) * 4 >= IPV4_HEADER;
+	}
+	if (skb->protocol != bpf_htons(ETHERTYPE_IPV6) || at + IPV6_HEADER > skb->tail || !memory_read(&first, 1, network) ||
+	    !memory_read(&then, 1, network + 4))
 		return false;
-	if (network + (four ? IPV4_HEADER : IPV6_HEADER) > end || !memory_read(&first, 1, network) ||
-	    !memory_read(&then, 1, network + (four ? 8 : 4)))
-		return false;
-	first = bpf_ntohl(first) >> 24;
-	then = bpf_ntohl(then);
-	*protocol = four ? then >> 16 : then >> 8;
-	return four ? first >> 4 == 4 && (first & 0xf) * 4 >= IPV4_HEADER : first >> 4 == 6 && !packet_extension(*protocol);
+	*protocol = bpf_ntohl(then) >> 8;
+	return bpf_ntohl(first) >> 28 == 6;
 }
 
 /* Whether the transport's header, or so much of it, is there to be read. */

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,8 +41,19 @@ var packets = []struct {
 	{"ip4:101", "127.0.0.1", []byte("a firewall's rule")},
 	{"ip6:100", "::1", []byte("a firewall's rule")},
 	{"udp4", "127.0.0.1:40012", []byte("no socket")},
-	{"packet", "", []byte{0x45, 0, 0, 21, 0, 0, 0, 0, 64, 17, 1, 1, 127, 0, 0, 1, 127, 0, 0, 1, 'x'}},       // a wrong checksum
-	{"packet", "", []byte{0x45, 0, 0, 99, 0, 0, 0, 0, 64, 17, 0x7c, 0x88, 127, 0, 0, 1, 127, 0, 0, 1, 'x'}}, // cut off
+	{"packet", "", datagram(0x45, 21, 0x101)},  // a wrong checksum
+	{"packet", "", datagram(0x45, 99, 0x7c88)}, // cut off
+	{"packet", "", datagram(0x45, 10, 0x7ce1)}, // said to be shorter than its header
+	{"no packet", "", datagram(0x55, 21, 0)},   // no version 4
+	{"no packet", "", datagram(0x44, 21, 0)},   // a header too short to be one
+	{"no packet", "", datagram(0x45, 21, 0)[:16]},
+}
+
+// datagram is what is sent as an IPv4 packet: the first byte of its header, its length and checksum, a byte of payload.
+func datagram(first, length byte, sum uint16) []byte {
+	packet := []byte{first, 0, 0, length, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1, 'x'}
+	binary.BigEndian.PutUint16(packet[10:], sum)
+	return packet
 }
 
 // policy drops what reaches its end.
@@ -235,7 +247,7 @@ func inTurns(turns int) (map[kind]uint64, error) {
 
 // dial opens a connection, or what sends whole packets as they are.
 func dial(network, address string) (io.WriteCloser, error) {
-	if network != "packet" {
+	if !strings.HasSuffix(network, "packet") {
 		return net.Dial(network, address)
 	}
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -255,10 +267,11 @@ func (fd loopback) Close() error { return unix.Close(int(fd)) }
 
 // protocols are those of networks.
 var protocols = map[string]kind{
-	"udp4":    {etherType: 0x0800, protocol: 17},
-	"udp6":    {etherType: 0x86dd, protocol: 17},
-	"packet":  {etherType: 0x0800, protocol: 17},
-	"ip4:100": {etherType: 0x0800, protocol: 100},
-	"ip4:101": {etherType: 0x0800, protocol: 101},
-	"ip6:100": {etherType: 0x86dd, protocol: 100},
+	"udp4":      {etherType: 0x0800, protocol: 17},
+	"udp6":      {etherType: 0x86dd, protocol: 17},
+	"packet":    {etherType: 0x0800, protocol: 17},
+	"no packet": {etherType: 0x0800},
+	"ip4:100":   {etherType: 0x0800, protocol: 100},
+	"ip4:101":   {etherType: 0x0800, protocol: 101},
+	"ip6:100":   {etherType: 0x86dd, protocol: 100},
 }
