@@ -70,7 +70,8 @@ static __noinline int packet_drop_tell(__u64 *ctx, __u8 about)
 		row.flags |= DROP_ENDING;
 	if (about & REASON_ASKS_PACKET)
 		row.flags |= packet_drop_segment(&shape) | packet_drop_sum(skb);
-	if (rows_by_interface && !packet_socket(skb) && is_device(skb->dev)) /* of a buffer that a socket owns, other things lie in dev */
+	/* of a buffer that a socket owns, other things lie in dev */
+	if (rows_by & ROWS_BY_INTERFACE && !packet_socket(skb) && is_device(skb->dev))
 		device_name(row.interface, skb->dev);
 	if (known) {
 		row_owner_set(&row.who, &known->owner);
@@ -101,8 +102,8 @@ static __always_inline bool packet_drop_is(const struct packet_drop_row *row, __
 {
 	const __u64 *command = (const __u64 *)row->who.command;
 
-	return row->location == location && row->reason == reason && row->ethertype == ethertype &&
-	       row->protocol == protocol && row->flags == DROP_HAS_PROTOCOL && !(command[0] | command[1]);
+	return !((row->location ^ location) | (row->reason ^ reason) | (row->ethertype ^ ethertype) |
+		 (row->protocol ^ protocol) | (row->flags ^ DROP_HAS_PROTOCOL) | command[0] | command[1]);
 }
 
 /* A function of its own: the stack of those below is little. */
@@ -114,8 +115,7 @@ static __noinline int packet_drop_device_in_scope(struct sk_buff *skb)
 /* Whether nothing but the packet itself is asked for to count a drop, and no socket has to do with it. */
 static __always_inline bool packet_drop_is_plain(__u64 *ctx, struct sk_buff *skb, __u8 about)
 {
-	if (rows_by_interface || rows_are_whole() || filters || about & REASON_ASKS_PACKET || packet_socket(skb) ||
-	    packet_drop_receiver(ctx))
+	if (rows_by || filters || about & REASON_ASKS_PACKET || packet_socket(skb) || packet_drop_receiver(ctx))
 		return false;
 	return !scope_netns || packet_drop_device_in_scope(skb);
 }

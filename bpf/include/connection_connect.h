@@ -87,7 +87,7 @@ static __noinline int connect_report(struct connect_call *call)
 	row.outcome = call->error ? OUTCOME_FAILED : OUTCOME_OPENED;
 	row.role = ROLE_CLIENT;
 	row.protocol = call->protocol;
-	if (rows_by_port)
+	if (rows_by & ROWS_BY_PORT)
 		row.port = call->peer.port;
 	if (call->protocol == IPPROTO_TCP) {
 		ledger_charge(&call->owner, 0, 0);

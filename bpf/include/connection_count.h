@@ -158,7 +158,7 @@ static __always_inline struct cached_row *connection_again(__u32 *key, const str
 {
 	struct cached_row *cached;
 
-	if (!rows_are_kept || rows_by_port || rows_are_whole() || !known)
+	if (!rows_are_kept || rows_by & ~ROWS_BY_INTERFACE || !known)
 		return 0;
 	*key = row_cache_key(connection_cached(end->outcome, end->role));
 	cached = row_cache_take_any(key);

@@ -121,7 +121,7 @@ static __noinline int connection_report_row(struct sock *sk, struct socket_owner
 
 	if (known)
 		row_owner_set(&row.who, &known->owner);
-	if (rows_by_port)
+	if (rows_by & ROWS_BY_PORT)
 		row.port = end->role == ROLE_CLIENT ? bpf_ntohs(sk->__sk_common.skc_dport) :
 						      connection_local_port(bpf_skc_to_tcp_sock(sk));
 	return connection_count(&row, known, end, traffic);

@@ -56,9 +56,6 @@ enum {
 /* A walk over open connections tells what they carried: not before 5.12, which has atomic operations that fetch. */
 const volatile bool open_are_told;
 
-/* for whoever asked for it: it multiplies rows */
-const volatile bool rows_by_port;
-
 /* What happened to a connection at one of its ends. */
 struct connection_end {
 	__u64 now; /* 0: when it is recorded */

@@ -71,9 +71,15 @@ struct row_owner {
 	char executable[32];
 };
 
-/* what tells rows apart beside the command; for whoever asked for it: each multiplies rows */
-const volatile bool rows_by_cgroup;
-const volatile bool rows_by_executable;
+/* What tells rows apart beside the command; for whoever asked for it: each multiplies rows. */
+enum {
+	ROWS_BY_CGROUP = 1 << 0,
+	ROWS_BY_EXECUTABLE = 1 << 1,
+	ROWS_BY_PORT = 1 << 2,	    /* of a server */
+	ROWS_BY_INTERFACE = 1 << 3, /* of a packet that was dropped */
+};
+
+const volatile __u32 rows_by;
 
 enum {
 	ROW_ASKED_FOR = sizeof(struct row_owner) - sizeof(((struct row_owner *)0)->command),
@@ -83,15 +89,15 @@ enum {
 /* Where neither is asked for, user space makes the keys of rows end before them: half of them is shorter to look for. */
 static __always_inline bool rows_are_whole(void)
 {
-	return rows_by_cgroup || rows_by_executable;
+	return rows_by & (ROWS_BY_CGROUP | ROWS_BY_EXECUTABLE);
 }
 
 static __always_inline void row_owner_set(struct row_owner *who, const struct owner *owner)
 {
 	__builtin_memcpy(who->command, owner->command, sizeof(who->command));
-	if (rows_by_cgroup)
+	if (rows_by & ROWS_BY_CGROUP)
 		who->cgroup_id = owner->cgroup_id;
-	if (rows_by_executable)
+	if (rows_by & ROWS_BY_EXECUTABLE)
 		__builtin_memcpy(who->executable, owner->executable, sizeof(who->executable));
 }
 

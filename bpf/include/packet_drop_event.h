@@ -56,9 +56,6 @@ struct {
 	__type(value, struct packet_drop_event);
 } events SEC(".maps");
 
-/* for whoever asked for it: it multiplies rows */
-const volatile bool rows_by_interface;
-
 /* What is to be done about a reason: when nobody wants a record, and whether that depends on the packet itself. */
 enum {
 	REASON_UNRECORDED = 1 << 0,	   /* nobody does */

@@ -144,8 +144,7 @@ const (
 	fileChangeVarLedgerHalf         = "ledger_half"
 	fileChangeVarMayProbeRead       = "may_probe_read"
 	fileChangeVarRingWokenNs        = "ring_woken_ns"
-	fileChangeVarRowsByCgroup       = "rows_by_cgroup"
-	fileChangeVarRowsByExecutable   = "rows_by_executable"
+	fileChangeVarRowsBy             = "rows_by"
 	fileChangeVarSelfTgid           = "self_tgid"
 	fileChangeVarSocketsHaveCookies = "sockets_have_cookies"
 	fileChangeVarTasksAreTyped      = "tasks_are_typed"
@@ -224,8 +223,7 @@ type fileChangeVariableSpecs struct {
 	LedgerHalf         *ebpf.VariableSpec `ebpf:"ledger_half"`
 	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
 	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	RowsBy             *ebpf.VariableSpec `ebpf:"rows_by"`
 	SelfTgid           *ebpf.VariableSpec `ebpf:"self_tgid"`
 	SocketsHaveCookies *ebpf.VariableSpec `ebpf:"sockets_have_cookies"`
 	TasksAreTyped      *ebpf.VariableSpec `ebpf:"tasks_are_typed"`
@@ -292,8 +290,7 @@ type fileChangeVariables struct {
 	LedgerHalf         *ebpf.Variable `ebpf:"ledger_half"`
 	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
 	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
-	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
+	RowsBy             *ebpf.Variable `ebpf:"rows_by"`
 	SelfTgid           *ebpf.Variable `ebpf:"self_tgid"`
 	SocketsHaveCookies *ebpf.Variable `ebpf:"sockets_have_cookies"`
 	TasksAreTyped      *ebpf.Variable `ebpf:"tasks_are_typed"`

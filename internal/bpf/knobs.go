@@ -29,10 +29,7 @@ func (s *Session) setKnobs(spec *ebpf.CollectionSpec) error {
 		"self_netns":           s.SelfNetNS,
 		"self_ports":           s.SelfPorts,
 		"may_probe_read":       mayProbeRead(),
-		"rows_by_cgroup":       s.RowsBy.cgroups(),
-		"rows_by_executable":   s.RowsBy.Executable,
-		"rows_by_port":         s.RowsBy.ServerPort,
-		"rows_by_interface":    s.RowsBy.Interface,
+		"rows_by":              s.RowsBy.bits(),
 		"distribution_bounds":  distributionBounds(),
 		"distribution_below":   distributionBelow(),
 	}
@@ -82,6 +79,16 @@ func RowsByAttributes(names []string) RowsBy {
 }
 
 func (r RowsBy) cgroups() bool { return r.Container || r.Pod }
+
+// bits are ROWS_BY_CGROUP and its neighbours in bpf/include/ledger.h.
+func (r RowsBy) bits() (bits uint32) {
+	for i, asked := range []bool{r.cgroups(), r.Executable, r.ServerPort, r.Interface} {
+		if asked {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
 
 // keysLack is how many bytes at the end of rows, which would be zero, their keys have no room for.
 func (r RowsBy) keysLack() uint32 {

@@ -306,9 +306,7 @@ const (
 	connectionVarOwnersOverflowed       = "owners_overflowed"
 	connectionVarRingWokenNs            = "ring_woken_ns"
 	connectionVarRowsAreKept            = "rows_are_kept"
-	connectionVarRowsByCgroup           = "rows_by_cgroup"
-	connectionVarRowsByExecutable       = "rows_by_executable"
-	connectionVarRowsByPort             = "rows_by_port"
+	connectionVarRowsBy                 = "rows_by"
 	connectionVarScopeNetns             = "scope_netns"
 	connectionVarSelfNetns              = "self_netns"
 	connectionVarSelfPorts              = "self_ports"
@@ -422,9 +420,7 @@ type connectionVariableSpecs struct {
 	OwnersOverflowed   *ebpf.VariableSpec `ebpf:"owners_overflowed"`
 	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
 	RowsAreKept        *ebpf.VariableSpec `ebpf:"rows_are_kept"`
-	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
-	RowsByPort         *ebpf.VariableSpec `ebpf:"rows_by_port"`
+	RowsBy             *ebpf.VariableSpec `ebpf:"rows_by"`
 	ScopeNetns         *ebpf.VariableSpec `ebpf:"scope_netns"`
 	SelfNetns          *ebpf.VariableSpec `ebpf:"self_netns"`
 	SelfPorts          *ebpf.VariableSpec `ebpf:"self_ports"`
@@ -520,9 +516,7 @@ type connectionVariables struct {
 	OwnersOverflowed   *ebpf.Variable `ebpf:"owners_overflowed"`
 	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
 	RowsAreKept        *ebpf.Variable `ebpf:"rows_are_kept"`
-	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
-	RowsByPort         *ebpf.Variable `ebpf:"rows_by_port"`
+	RowsBy             *ebpf.Variable `ebpf:"rows_by"`
 	ScopeNetns         *ebpf.Variable `ebpf:"scope_netns"`
 	SelfNetns          *ebpf.Variable `ebpf:"self_netns"`
 	SelfPorts          *ebpf.Variable `ebpf:"self_ports"`

@@ -90,8 +90,7 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
 	knobs := []string{connectionVarSelfTgid, connectionVarMayProbeRead, connectionVarSelfNetns, connectionVarSelfPorts,
-		connectionVarRowsByCgroup, connectionVarRowsByExecutable, connectionVarRowsByPort,
-		connectionVarDistributionBounds, connectionVarMeasuresNone, connectionVarSocketsHaveCookies,
+		connectionVarRowsBy, connectionVarDistributionBounds, connectionVarMeasuresNone, connectionVarSocketsHaveCookies,
 		connectionVarTasksAreTyped, connectionVarFilesHaveSockets,
 		connectionVarAcceptorsAreSeen, connectionVarOpenAreTold, connectionVarRowsAreKept, connectionVarDistributionBelow}
 	for _, name := range knobs {

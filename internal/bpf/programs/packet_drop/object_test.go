@@ -59,8 +59,7 @@ func TestTheObjectHasItsMaps(t *testing.T) {
 func TestTheObjectHasItsKnobs(t *testing.T) {
 	variables := object(t).Variables
 	knobs := []string{packetDropVarSelfTgid, packetDropVarMayProbeRead, packetDropVarSelfNetns, packetDropVarSelfPorts,
-		packetDropVarTracepointArgs, packetDropVarRowsByCgroup, packetDropVarRowsByExecutable,
-		packetDropVarRowsByInterface, packetDropVarSocketsHaveCookies}
+		packetDropVarTracepointArgs, packetDropVarRowsBy, packetDropVarSocketsHaveCookies}
 	for _, name := range knobs {
 		if knob := variables[name]; knob == nil || !knob.Constant() {
 			t.Errorf("%s is %v", name, knob)

@@ -213,9 +213,7 @@ const (
 	packetDropVarMayProbeRead        = "may_probe_read"
 	packetDropVarReasons             = "reasons"
 	packetDropVarRingWokenNs         = "ring_woken_ns"
-	packetDropVarRowsByCgroup        = "rows_by_cgroup"
-	packetDropVarRowsByExecutable    = "rows_by_executable"
-	packetDropVarRowsByInterface     = "rows_by_interface"
+	packetDropVarRowsBy              = "rows_by"
 	packetDropVarScopeNetns          = "scope_netns"
 	packetDropVarSelfNetns           = "self_netns"
 	packetDropVarSelfPorts           = "self_ports"
@@ -298,9 +296,7 @@ type packetDropVariableSpecs struct {
 	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
 	Reasons            *ebpf.VariableSpec `ebpf:"reasons"`
 	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
-	RowsByInterface    *ebpf.VariableSpec `ebpf:"rows_by_interface"`
+	RowsBy             *ebpf.VariableSpec `ebpf:"rows_by"`
 	ScopeNetns         *ebpf.VariableSpec `ebpf:"scope_netns"`
 	SelfNetns          *ebpf.VariableSpec `ebpf:"self_netns"`
 	SelfPorts          *ebpf.VariableSpec `ebpf:"self_ports"`
@@ -369,9 +365,7 @@ type packetDropVariables struct {
 	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
 	Reasons            *ebpf.Variable `ebpf:"reasons"`
 	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
-	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
-	RowsByInterface    *ebpf.Variable `ebpf:"rows_by_interface"`
+	RowsBy             *ebpf.Variable `ebpf:"rows_by"`
 	ScopeNetns         *ebpf.Variable `ebpf:"scope_netns"`
 	SelfNetns          *ebpf.Variable `ebpf:"self_netns"`
 	SelfPorts          *ebpf.Variable `ebpf:"self_ports"`

@@ -187,8 +187,7 @@ const (
 	tcpTroubleVarMayProbeRead             = "may_probe_read"
 	tcpTroubleVarRetransmitArgs           = "retransmit_args"
 	tcpTroubleVarRingWokenNs              = "ring_woken_ns"
-	tcpTroubleVarRowsByCgroup             = "rows_by_cgroup"
-	tcpTroubleVarRowsByExecutable         = "rows_by_executable"
+	tcpTroubleVarRowsBy                   = "rows_by"
 	tcpTroubleVarScopeNetns               = "scope_netns"
 	tcpTroubleVarSelfNetns                = "self_netns"
 	tcpTroubleVarSelfPorts                = "self_ports"
@@ -274,8 +273,7 @@ type tcpTroubleVariableSpecs struct {
 	MayProbeRead       *ebpf.VariableSpec `ebpf:"may_probe_read"`
 	RetransmitArgs     *ebpf.VariableSpec `ebpf:"retransmit_args"`
 	RingWokenNs        *ebpf.VariableSpec `ebpf:"ring_woken_ns"`
-	RowsByCgroup       *ebpf.VariableSpec `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.VariableSpec `ebpf:"rows_by_executable"`
+	RowsBy             *ebpf.VariableSpec `ebpf:"rows_by"`
 	ScopeNetns         *ebpf.VariableSpec `ebpf:"scope_netns"`
 	SelfNetns          *ebpf.VariableSpec `ebpf:"self_netns"`
 	SelfPorts          *ebpf.VariableSpec `ebpf:"self_ports"`
@@ -343,8 +341,7 @@ type tcpTroubleVariables struct {
 	MayProbeRead       *ebpf.Variable `ebpf:"may_probe_read"`
 	RetransmitArgs     *ebpf.Variable `ebpf:"retransmit_args"`
 	RingWokenNs        *ebpf.Variable `ebpf:"ring_woken_ns"`
-	RowsByCgroup       *ebpf.Variable `ebpf:"rows_by_cgroup"`
-	RowsByExecutable   *ebpf.Variable `ebpf:"rows_by_executable"`
+	RowsBy             *ebpf.Variable `ebpf:"rows_by"`
 	ScopeNetns         *ebpf.Variable `ebpf:"scope_netns"`
 	SelfNetns          *ebpf.Variable `ebpf:"self_netns"`
 	SelfPorts          *ebpf.Variable `ebpf:"self_ports"`
