@@ -80,11 +80,20 @@ func RowsByAttributes(names []string) RowsBy {
 
 func (r RowsBy) cgroups() bool { return r.Container || r.Pod }
 
-// bits are ROWS_BY_CGROUP and its neighbours in bpf/include/ledger.h.
+// What rows tell apart, as programs are told: ROWS_BY_CGROUP and its neighbours in bpf/include/ledger.h.
+const (
+	rowsByCgroup = 1 << iota
+	rowsByExecutable
+	rowsByPort
+	rowsByInterface
+)
+
 func (r RowsBy) bits() (bits uint32) {
-	for i, asked := range []bool{r.cgroups(), r.Executable, r.ServerPort, r.Interface} {
+	for bit, asked := range map[uint32]bool{
+		rowsByCgroup: r.cgroups(), rowsByExecutable: r.Executable, rowsByPort: r.ServerPort, rowsByInterface: r.Interface,
+	} {
 		if asked {
-			bits |= 1 << i
+			bits |= bit
 		}
 	}
 	return bits

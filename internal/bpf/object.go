@@ -169,17 +169,18 @@ func (o *object) count(stats *Stats) error {
 	if err != nil {
 		return err
 	}
-	stats.Recorded, stats.Throttled, stats.Counted, stats.Lost = outcomes.Recorded, outcomes.Throttled, outcomes.Counted, outcomes.Lost
-	stats.Filtered, stats.Unattributed, stats.Unowned = outcomes.Filtered, outcomes.Unattributed, outcomes.Unowned
-	stats.Overflowed, stats.Spilled = outcomes.Overflowed, outcomes.Spilled
-	stats.Missed = 0
+	var missed uint64
 	for name, program := range o.collection.Programs {
 		run, err := program.Stats()
 		if err != nil {
 			return fmt.Errorf("read statistics of %s: %w", name, err)
 		}
-		stats.Missed += run.RecursionMisses
+		missed += run.RecursionMisses
 	}
+	stats.Recorded, stats.Throttled, stats.Counted, stats.Lost = outcomes.Recorded, outcomes.Throttled, outcomes.Counted, outcomes.Lost
+	stats.Filtered, stats.Unattributed, stats.Unowned = outcomes.Filtered, outcomes.Unattributed, outcomes.Unowned
+	stats.Overflowed, stats.Spilled = outcomes.Overflowed, outcomes.Spilled
+	stats.Missed = missed
 	stats.Seen = stats.Recorded + stats.Throttled + stats.Counted + stats.Lost + stats.Filtered + stats.Missed
 	return nil
 }

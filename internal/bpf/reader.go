@@ -103,8 +103,8 @@ func (p *Program) senderEnded(err error) {
 func (p *Program) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// Before the kernel's side, which grows meanwhile: so no more is tallied than has happened.
-	p.countRead(&p.stats)
+	// Before the kernel's side, which grows meanwhile: what was drained happened before.
+	p.countOwn(&p.stats)
 	if p.object != nil {
 		p.hooks = slices.Concat(p.object.currentHooks(), p.refused)
 		if err := p.object.count(&p.stats); err != nil {
@@ -127,8 +127,8 @@ func (p *Program) Status() Status {
 	return status
 }
 
-// countRead reads user space's side of the ledger into stats.
-func (p *Program) countRead(stats *Stats) {
+// countOwn reads user space's side of the ledger into stats.
+func (p *Program) countOwn(stats *Stats) {
 	stats.Undecodable = p.read.undecodable.Load()
 	stats.Dropped = p.read.dropped.Load()
 	stats.Delivered = p.read.delivered.Load()

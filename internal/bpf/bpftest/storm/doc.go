@@ -3,7 +3,7 @@
 //
 // They run the built binary with its defaults, which sends to a real OpenTelemetry Collector. The load runs in processes
 // pinned to CPUs, in a network namespace of its own. One round is the load alone, under programs that only count (the
-// floor), and under kerntap, each for a second before it is measured; figures are medians of the rounds, and comparisons
+// floor), and under kerntap, which has a second to begin; figures are medians of the rounds, and comparisons
 // are made within a round, because machines change their speed by the minute. Rates and CPU time are taken with BPF
 // statistics off, which cost time themselves, and the time of BPF programs in runs of their own.
 package storm

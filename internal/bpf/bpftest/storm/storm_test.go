@@ -33,7 +33,7 @@ type costs struct {
 	floor, sum              figures
 }
 
-// warm begins the load and returns once it is under way.
+// warm begins the load and returns once it, and what runs beside it, is under way.
 func (s storm) warm(b *testing.B) load {
 	l := s.begin()
 	l.run(b, warming)

@@ -135,9 +135,9 @@ func causesOfSockets() []realCause {
 			match: destined(netip.AddrPortFrom(bpftest.Far, crowdedPort)), device: wire, direction: in},
 		{name: "XDP", reasons: []string{"XDP", "NOT_SPECIFIED"}, class: loss, prepare: dropping(ebpf.XDP, 1, func(program *ebpf.Program, device int) (link.Link, error) {
 			return link.AttachXDP(link.XDPOptions{Program: program, Interface: device, Flags: link.XDPGenericMode})
-		}), cause: frame(toFar().UDP(4000, 9, nil)), match: received, device: wire, direction: in},
+		}), cause: frame(toFar().UDP(4000, 9, nil)), match: destined(discard), device: wire, direction: in},
 		{name: "traffic control, ingress", reasons: []string{"TC_INGRESS"}, class: loss, prepare: dropping(ebpf.SchedCLS, 2, func(program *ebpf.Program, device int) (link.Link, error) {
 			return link.AttachTCX(link.TCXOptions{Program: program, Interface: device, Attach: ebpf.AttachTCXIngress})
-		}), cause: frame(toFar().UDP(4000, 9, nil)), match: received, device: wire, direction: in},
+		}), cause: frame(toFar().UDP(4000, 9, nil)), match: destined(discard), device: wire, direction: in},
 	}
 }

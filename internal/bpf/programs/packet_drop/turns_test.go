@@ -1,14 +1,8 @@
 package packet_drop_test
 
 import (
-	"encoding/binary"
 	"errors"
-	"io"
 	"maps"
-	"math/rand/v2"
-	"net"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,38 +23,14 @@ type kind struct {
 	command   string
 }
 
-// packets each differ from another one in a single thing: the place where they are dropped, the reason, the protocols.
-var packets = []struct {
-	network, address string
-	payload          []byte
-}{
-	{"udp4", "127.0.0.1:40009", []byte("a firewall's rule")},
-	{"udp4", "127.0.0.1:40013", []byte("a firewall's policy")},
-	{"udp6", "[::1]:40009", []byte("a firewall's rule")},
-	{"ip4:100", "127.0.0.1", []byte("a firewall's rule")},
-	{"ip4:101", "127.0.0.1", []byte("a firewall's rule")},
-	{"ip6:100", "::1", []byte("a firewall's rule")},
-	{"udp4", "127.0.0.1:40012", []byte("no socket")},
-	{"packet", "", datagram(0x45, 21, 0x101)},  // a wrong checksum
-	{"packet", "", datagram(0x45, 99, 0x7c88)}, // cut off
-	{"packet", "", datagram(0x45, 10, 0x7ce1)}, // said to be shorter than its header
-	{"no packet", "", datagram(0x55, 21, 0)},   // no version 4
-	{"no packet", "", datagram(0x44, 21, 0)},   // a header too short to be one
-	{"no packet", "", datagram(0x45, 21, 0)[:16]},
-}
-
-// datagram is what is sent as an IPv4 packet: the first byte of its header, its length and checksum, a byte of payload.
-func datagram(first, length byte, sum uint16) []byte {
-	packet := []byte{first, 0, 0, length, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1, 'x'}
-	binary.BigEndian.PutUint16(packet[10:], sum)
-	return packet
-}
-
-// policy drops what reaches its end.
+// policy drops what reaches its end, and what has a hop limit of its own before the kernel looks at it.
 const policy = `
 add chain inet t last { type filter hook input priority 10; policy drop; }
 add rule inet t last meta l4proto != udp accept
 add rule inet t last udp dport != 40013 accept
+add table netdev t
+add chain netdev t in { type filter hook ingress device lo priority 0; }
+add rule netdev t in ip6 hoplimit 77 drop
 `
 
 // Drops that follow each other on one CPU, one to three of a kind, are counted as what each of them is recorded as.
@@ -191,7 +161,7 @@ func syns(n int) error {
 	if err := bpftest.Pin(0); err != nil {
 		return err
 	}
-	nobodys, err := dial("packet", "")
+	nobodys, err := dial("packet4", "")
 	if err != nil {
 		return err
 	}
@@ -212,66 +182,4 @@ func syns(n int) error {
 		}
 	}
 	return nil
-}
-
-// inTurns sends packets of all kinds in random turns, and tells how many of each protocol.
-func inTurns(turns int) (map[kind]uint64, error) {
-	if err := bpftest.Pin(0); err != nil {
-		return nil, err
-	}
-	var conns []io.WriteCloser
-	for _, packet := range packets {
-		conn, err := dial(packet.network, packet.address)
-		if err != nil {
-			return nil, err
-		}
-		defer conn.Close()
-		conns = append(conns, conn)
-	}
-	sent := make(map[kind]uint64)
-	for range turns {
-		i := rand.IntN(len(packets))
-		for range 1 + rand.IntN(3) {
-			_, err := conns[i].Write(packets[i].payload)
-			if errors.Is(err, syscall.ECONNREFUSED) { // that nobody was there for the one before
-				_, err = conns[i].Write(packets[i].payload)
-			}
-			if err != nil {
-				return nil, err
-			}
-			sent[protocols[packets[i].network]]++
-		}
-	}
-	return sent, nil
-}
-
-// dial opens a connection, or what sends whole packets as they are.
-func dial(network, address string) (io.WriteCloser, error) {
-	if !strings.HasSuffix(network, "packet") {
-		return net.Dial(network, address)
-	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	return loopback(fd), err
-}
-
-// loopback is a packet socket that sends over the loopback device, and receives nothing.
-type loopback int
-
-func (fd loopback) Write(packet []byte) (int, error) {
-	ipv4 := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP))
-	err := unix.Sendto(int(fd), packet, 0, &unix.SockaddrLinklayer{Protocol: ipv4, Ifindex: 1})
-	return len(packet), err
-}
-
-func (fd loopback) Close() error { return unix.Close(int(fd)) }
-
-// protocols are those of networks.
-var protocols = map[string]kind{
-	"udp4":      {etherType: 0x0800, protocol: 17},
-	"udp6":      {etherType: 0x86dd, protocol: 17},
-	"packet":    {etherType: 0x0800, protocol: 17},
-	"no packet": {etherType: 0x0800},
-	"ip4:100":   {etherType: 0x0800, protocol: 100},
-	"ip4:101":   {etherType: 0x0800, protocol: 101},
-	"ip6:100":   {etherType: 0x86dd, protocol: 100},
 }
