@@ -192,8 +192,8 @@ static __always_inline void packet_locate(struct packet_shape *shape, struct sk_
 
 /*
  * The protocol of the transport in most packets, those of IP whose transport follows its header at once, without all else that
- * their shape is made of. Where another header follows that of IPv6 it is the number of that one,
- * which no shape that has a protocol has.
+ * their shape is made of. Where another header follows that of IPv6 it is the number of that one, which no shape that has a
+ * protocol has.
  */
 static __always_inline bool packet_protocol(__u8 *protocol, struct sk_buff *skb)
 {

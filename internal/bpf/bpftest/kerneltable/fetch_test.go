@@ -7,12 +7,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
 // A kernel that cannot be fetched fails whoever asks for it, with one line that says which: it is not skipped.
 func TestAKernelThatCannotBeFetchedIsAFailure(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("it takes root to be without a network")
+		bpftest.Missing(t, "needs root, to be without a network")
 	}
 	for series, want := range map[string]string{
 		"5.10": "kernels: 5.10 for amd64 cannot be fetched: ",
