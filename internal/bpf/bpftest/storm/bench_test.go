@@ -18,6 +18,9 @@ func (c *costs) print(events, event string, bar bars) {
 	c.watched.line("… with kerntap", "%.0f")
 	fewer(c.counted, c.alone).line("fewer with programs that only count", "%.1f %%")
 	fewer(c.watched, c.alone).line("fewer with kerntap", "%.1f %%", bar.fewer)
+	if c.beside != nil {
+		fewer(c.beside, c.alone).line("fewer with tcplife, which prints to nowhere", "%.1f %%")
+	}
 	c.cpu.line("kerntap's CPU in user space and its system calls", "%.1f %%", bar.cpu)
 	c.resident.line("resident", "%.1f MB", 60)
 	c.peak.line("… at its peak", "%.1f MB", 60)
@@ -31,8 +34,7 @@ func (c *costs) print(events, event string, bar bars) {
 
 // BenchmarkDropStorm has two senders flood a port that the firewall drops.
 func BenchmarkDropStorm(b *testing.B) {
-	_, begin := drops(b)
-	c := storm{begin, []string{"kfree_skb"}, startCollector(b)}.measure(b)
+	c := storm{begin: drops(b), floor: []string{"kfree_skb"}, collector: startCollector(b)}.measure(b)
 	fmt.Printf("drops: %d rounds of %s\n", rounds, lasting)
 	c.print("datagrams", "a drop", bars{fewer: 8, cpu: 2})
 	times(c.sum, c.floor).line("… times that of one that only counts", "%.2f", 1.8)
@@ -40,10 +42,20 @@ func BenchmarkDropStorm(b *testing.B) {
 
 // BenchmarkConnectionStorm has clients and servers open and end connections at full speed.
 func BenchmarkConnectionStorm(b *testing.B) {
-	_, begin := connections(b)
-	c := storm{begin, []string{"inet_sock_set_state", "tcp_destroy_sock", "inet_sk_error_report"}, startCollector(b)}.measure(b)
-	fmt.Printf("connections: %d rounds of %s\n", rounds, lasting)
-	c.print("connections", "a connection", bars{fewer: 5, cpu: 10})
+	ofConnections(b, connections(b), "connections")
+}
+
+// BenchmarkRequestStorm has clients ask servers over HTTP, with a connection for each request.
+func BenchmarkRequestStorm(b *testing.B) {
+	ofConnections(b, requests(b), "requests")
+}
+
+func ofConnections(b *testing.B, begin func() load, what string) {
+	b.Helper()
+	floor := []string{"inet_sock_set_state", "tcp_destroy_sock", "inet_sk_error_report"}
+	c := storm{begin, floor, "tcplife", startCollector(b)}.measure(b)
+	fmt.Printf("%s: %d rounds of %s\n", what, rounds, lasting)
+	c.print(what, "a connection", bars{fewer: 5, cpu: 10})
 	c.sum.line("BPF time a connection, both ends, all hooks", "%.0f ns", 3000)
 }
 

@@ -14,9 +14,8 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
-// work pins this process to the CPU in its first argument. For each line that it reads, a duration, it works for so long
-// and writes how much it did and in how many nanoseconds.
-func work(args []string, stdin io.Reader, stdout io.Writer, do func(until time.Time) (uint64, error)) error {
+// pinned keeps this goroutine on the CPU in the first argument and has it work.
+func pinned(args []string, stdin io.Reader, stdout io.Writer, do func(until time.Time) (uint64, error)) error {
 	cpu, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -24,6 +23,11 @@ func work(args []string, stdin io.Reader, stdout io.Writer, do func(until time.T
 	if err := bpftest.Pin(cpu); err != nil {
 		return err
 	}
+	return work(stdin, stdout, do)
+}
+
+// work works, for each line that it reads, a duration, for so long, and writes how much it did and in how many nanoseconds.
+func work(stdin io.Reader, stdout io.Writer, do func(until time.Time) (uint64, error)) error {
 	fmt.Fprintln(stdout, "ready")
 	for lines := bufio.NewScanner(stdin); lines.Scan(); {
 		lasting, err := time.ParseDuration(lines.Text())
@@ -44,14 +48,14 @@ const floodPort = 40009
 
 // flood sends datagrams that the firewall drops.
 func flood(args []string, stdin io.Reader, stdout io.Writer) error {
-	return work(args, stdin, stdout, func(until time.Time) (uint64, error) {
+	return pinned(args, stdin, stdout, func(until time.Time) (uint64, error) {
 		return bpftest.SendDatagrams(floodPort, until)
 	})
 }
 
 // getppid asks for its parent's process id over and over.
 func getppid(args []string, stdin io.Reader, stdout io.Writer) error {
-	return work(args, stdin, stdout, func(until time.Time) (n uint64, _ error) {
+	return pinned(args, stdin, stdout, func(until time.Time) (n uint64, _ error) {
 		for ; time.Now().Before(until); n += 1000 {
 			for range 1000 {
 				unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
@@ -81,10 +85,7 @@ func serve(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err := bpftest.Pin(cpu); err != nil {
 		return err
 	}
-	go func() { // the other thread waits in accept
-		io.Copy(io.Discard, stdin)
-		os.Exit(0)
-	}()
+	endWith(stdin) // the other thread waits in accept
 	fmt.Fprintln(stdout, "ready")
 	for {
 		conn, _, err := unix.Accept(listener)
@@ -97,13 +98,21 @@ func serve(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 }
 
+// endWith ends this process once nobody writes to it any more.
+func endWith(stdin io.Reader) {
+	go func() {
+		io.Copy(io.Discard, stdin)
+		os.Exit(0)
+	}()
+}
+
 // connect opens one connection after the other to the port in its second argument, ends it and waits for the other end.
 func connect(args []string, stdin io.Reader, stdout io.Writer) error {
 	address, err := addressOf(args[1])
 	if err != nil {
 		return err
 	}
-	return work(args, stdin, stdout, func(until time.Time) (n uint64, _ error) {
+	return pinned(args, stdin, stdout, func(until time.Time) (n uint64, _ error) {
 		for ; time.Now().Before(until); n++ {
 			conn, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 			if err != nil {

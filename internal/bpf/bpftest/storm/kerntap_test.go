@@ -134,6 +134,16 @@ func startCollector(b *testing.B) string {
 	return address
 }
 
+// startTool starts a tool that attaches BPF programs to tracepoints, for which it needs tracefs, and returns once they are loaded.
+// What it prints is forgotten.
+func startTool(b *testing.B, name string) process {
+	b.Helper()
+	const tracefs = "mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing; "
+	p := startProcess(b, exec.Command("unshare", "--mount", "sh", "-c", tracefs+"exec "+name))
+	bpftest.Until(b, name+" loads its programs", func() bool { return len(p.objects(b, "prog_id", "prog_id")) > 0 })
+	return p
+}
+
 // kerntap is the built binary as it runs by default.
 type kerntap struct {
 	process

@@ -22,7 +22,7 @@ func start(b *testing.B, ns *bpftest.Namespace, name, helper string, args ...str
 	var all []*bpftest.Process
 	for cpu := range min(2, runtime.NumCPU()) {
 		own := append([]string{strconv.Itoa(cpu)}, args...)
-		if helper == "serve" || helper == "connect" {
+		if helper != "flood" && helper != "getppid" {
 			own = append(own, strconv.Itoa(41000+cpu))
 		}
 		all = append(all, ns.StartHelper(b, fmt.Sprint(name, cpu), helper, own...))
@@ -34,21 +34,27 @@ func start(b *testing.B, ns *bpftest.Namespace, name, helper string, args ...str
 }
 
 // drops is two senders whose datagrams a firewall drops where they arrive.
-func drops(b *testing.B) (ns *bpftest.Namespace, begin func() load) {
-	ns = bpftest.NewNamespace(b)
+func drops(b *testing.B) (begin func() load) {
+	ns := bpftest.NewNamespace(b)
 	ns.Firewall(b, fmt.Sprintf("add table inet t; add chain inet t in { type filter hook input priority 0; };"+
 		" add rule inet t in udp dport %d drop", floodPort))
-	return ns, func() load { return load{workers: start(b, ns, "kt-flood", "flood")} }
+	return func() load { return load{workers: start(b, ns, "kt-flood", "flood")} }
 }
 
-// connections is two clients at full speed, each with its server beside it. Ports would run out if each connection were
-// remembered for a minute, which is what TIME_WAIT is; the ends pass through the same states without.
-func connections(b *testing.B) (ns *bpftest.Namespace, begin func() load) {
-	ns = bpftest.NewNamespace(b)
+// connections is two clients at full speed, each with its server beside it, in bare system calls: nothing but connections.
+func connections(b *testing.B) (begin func() load) { return pairs(b, "serve", "connect") }
+
+// requests is the same of clients and servers as people write them, which have something to say to each other.
+func requests(b *testing.B) (begin func() load) { return pairs(b, "answer", "ask") }
+
+// pairs is two clients, each with its server beside it. Ports would run out if each connection were remembered for a minute,
+// which is what TIME_WAIT is; the ends pass through the same states without.
+func pairs(b *testing.B, server, client string) (begin func() load) {
+	ns := bpftest.NewNamespace(b)
 	ns.Run(b, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/tcp_max_tw_buckets")
-	return ns, func() load {
-		servers := start(b, ns, "kt-server", "serve")
-		return load{start(b, ns, "kt-client", "connect"), servers}
+	return func() load {
+		servers := start(b, ns, "kt-server", server)
+		return load{start(b, ns, "kt-client", client), servers}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) {
 	bpftest.RunHelper(map[string]bpftest.Helper{
-		"flood": flood, "serve": serve, "connect": connect, "getppid": getppid,
+		"flood": flood, "serve": serve, "connect": connect, "answer": answer, "ask": ask, "getppid": getppid,
 	})
 	goleak.VerifyTestMain(m)
 }

@@ -17,16 +17,18 @@ const (
 	warming    = time.Second // what a start costs is no cost of the storm
 )
 
-// storm is a load, and the tracepoints on which the floor counts it.
+// storm is a load, the tracepoints on which the floor counts it, and another tool that watches the same, "" for none.
 type storm struct {
 	begin     func() load
 	floor     []string
+	beside    string
 	collector string
 }
 
 // costs are the figures of the rounds of one storm.
 type costs struct {
 	alone, counted, watched figures // events a second
+	beside                  figures // with the other tool
 	cpu, resident, peak     figures
 	mapsClaimed, maps       figures
 	bpfTime                 map[string]figures // ns an event, by function
@@ -72,6 +74,12 @@ func (s storm) underKerntap(b *testing.B, c *costs) {
 	c.peak = append(c.peak, k.memory(b, "VmHWM"))
 	c.mapsClaimed = append(c.mapsClaimed, k.claimed(b))
 	c.maps = append(c.maps, k.maps(b))
+}
+
+func (s storm) underOther(b *testing.B, c *costs) {
+	other := startTool(b, s.beside)
+	defer other.stop(b)
+	c.beside = append(c.beside, s.rate(b))
 }
 
 func (s storm) startFloor(b *testing.B) (floors []*bpftest.Floor) {
@@ -131,6 +139,9 @@ func floorTime(b *testing.B, floors []*bpftest.Floor) (ns uint64) {
 func (s storm) measure(b *testing.B) *costs {
 	c := &costs{bpfTime: make(map[string]figures)}
 	variants := []func(*testing.B, *costs){s.alone, s.underFloor, s.underKerntap}
+	if s.beside != "" {
+		variants = append(variants, s.underOther)
+	}
 	for round := range rounds {
 		for turn := range variants {
 			variants[(round+turn)%len(variants)](b, c)
