@@ -41,7 +41,7 @@ echo "== draining a full ledger (bar: 50 ms with 64 possible CPUs, for which the
 go test $as_root -run '^$' -bench 'DrainFullLedger' -benchtime 20x ./internal/bpf | grep '^Benchmark\|FAIL\|_test.go:'
 echo
 make -s bin/kerntap
-echo "== storms: the load alone, under programs that only count, and under bin/kerntap, in turns; medians (and extremes)"
+echo "== storms: the load alone, under programs that only count, under bin/kerntap and, of connections, under tcplife, in turns; medians (and extremes)"
 go test -c -o bin/storm.test ./internal/bpf/bpftest/storm
 $root env REQUIRE_BPF=1 KERNTAP_BINARY="$PWD/bin/kerntap" KERNTAP_COLLECTOR="$collector" \
 	./bin/storm.test -test.run '^$' -test.bench . -test.benchtime 1x | grep '^[a-z]*: \|^  \|FAIL\|_test.go'

@@ -18,8 +18,9 @@ func (c *costs) print(events, event string, bar bars) {
 	c.watched.line("… with kerntap", "%.0f")
 	fewer(c.counted, c.alone).line("fewer with programs that only count", "%.1f %%")
 	fewer(c.watched, c.alone).line("fewer with kerntap", "%.1f %%", bar.fewer)
-	if c.beside != nil {
-		fewer(c.beside, c.alone).line("fewer with tcplife, which prints to nowhere", "%.1f %%")
+	if c.tooled != nil {
+		fewer(c.tooled, c.alone).line("fewer with tcplife", "%.1f %%")
+		c.lost.line("events that tcplife lost in a round", "%.0f")
 	}
 	c.cpu.line("kerntap's CPU in user space and its system calls", "%.1f %%", bar.cpu)
 	c.resident.line("resident", "%.1f MB", 60)
@@ -42,18 +43,19 @@ func BenchmarkDropStorm(b *testing.B) {
 
 // BenchmarkConnectionStorm has clients and servers open and end connections at full speed.
 func BenchmarkConnectionStorm(b *testing.B) {
-	ofConnections(b, connections(b), "connections")
+	ofConnections(b, "connections", connections(b))
 }
 
 // BenchmarkRequestStorm has clients ask servers over HTTP, with a connection for each request.
 func BenchmarkRequestStorm(b *testing.B) {
-	ofConnections(b, requests(b), "requests")
+	ofConnections(b, "requests", requests(b), "kfree_skb") // a packet of each is thrown away as its connection is closed
 }
 
-func ofConnections(b *testing.B, begin func() load, what string) {
+// ofConnections measures a storm of connections that meets these tracepoints too.
+func ofConnections(b *testing.B, what string, begin func() load, too ...string) {
 	b.Helper()
-	floor := []string{"inet_sock_set_state", "tcp_destroy_sock", "inet_sk_error_report"}
-	c := storm{begin, floor, "tcplife", startCollector(b)}.measure(b)
+	floor := append([]string{"inet_sock_set_state", "tcp_destroy_sock", "inet_sk_error_report"}, too...)
+	c := storm{begin: begin, floor: floor, tool: "tcplife", collector: startCollector(b)}.measure(b)
 	fmt.Printf("%s: %d rounds of %s\n", what, rounds, lasting)
 	c.print(what, "a connection", bars{fewer: 5, cpu: 10})
 	c.sum.line("BPF time a connection, both ends, all hooks", "%.0f ns", 3000)

@@ -31,7 +31,7 @@ func (f figures) line(what, form string, atMost ...float64) {
 	fmt.Println()
 }
 
-// fewer is how much less each round had of something with kerntap than without, in percent.
+// fewer is how much less each round had of something with what watches it than without, in percent.
 func fewer(with, without figures) (percent figures) {
 	for i := range with {
 		percent = append(percent, 100*(1-with[i]/without[i]))

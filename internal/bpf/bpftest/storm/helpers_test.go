@@ -14,8 +14,8 @@ import (
 	"github.com/kerntap/kerntap/internal/bpf/bpftest"
 )
 
-// pinned keeps this goroutine on the CPU in the first argument and has it work.
-func pinned(args []string, stdin io.Reader, stdout io.Writer, do func(until time.Time) (uint64, error)) error {
+// workOn works, by this goroutine alone, on the CPU in the first argument.
+func workOn(args []string, stdin io.Reader, stdout io.Writer, do func(until time.Time) (uint64, error)) error {
 	cpu, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func pinned(args []string, stdin io.Reader, stdout io.Writer, do func(until time
 	return work(stdin, stdout, do)
 }
 
-// work works, for each line that it reads, a duration, for so long, and writes how much it did and in how many nanoseconds.
+// work reads durations, a line each. It does something for so long, and writes how much it did and in how many nanoseconds.
 func work(stdin io.Reader, stdout io.Writer, do func(until time.Time) (uint64, error)) error {
 	fmt.Fprintln(stdout, "ready")
 	for lines := bufio.NewScanner(stdin); lines.Scan(); {
@@ -48,14 +48,14 @@ const floodPort = 40009
 
 // flood sends datagrams that the firewall drops.
 func flood(args []string, stdin io.Reader, stdout io.Writer) error {
-	return pinned(args, stdin, stdout, func(until time.Time) (uint64, error) {
+	return workOn(args, stdin, stdout, func(until time.Time) (uint64, error) {
 		return bpftest.SendDatagrams(floodPort, until)
 	})
 }
 
 // getppid asks for its parent's process id over and over.
 func getppid(args []string, stdin io.Reader, stdout io.Writer) error {
-	return pinned(args, stdin, stdout, func(until time.Time) (n uint64, _ error) {
+	return workOn(args, stdin, stdout, func(until time.Time) (n uint64, _ error) {
 		for ; time.Now().Before(until); n += 1000 {
 			for range 1000 {
 				unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
@@ -112,7 +112,7 @@ func connect(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return pinned(args, stdin, stdout, func(until time.Time) (n uint64, _ error) {
+	return workOn(args, stdin, stdout, func(until time.Time) (n uint64, _ error) {
 		for ; time.Now().Before(until); n++ {
 			conn, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 			if err != nil {

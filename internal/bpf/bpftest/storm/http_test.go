@@ -13,28 +13,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pinProcess keeps this process, with all its threads, on a CPU.
+// pinProcess keeps this process, with all its threads, on the CPU with this number.
 func pinProcess(number string) error {
 	cpu, err := strconv.Atoi(number)
 	if err != nil {
 		return err
 	}
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return err
-	}
+	runtime.GOMAXPROCS(1)
 	var cpus unix.CPUSet
 	cpus.Set(cpu)
-	for _, thread := range threads { // those to come are on the CPU of who starts them
-		id, err := strconv.Atoi(thread.Name())
+	pinned := make(map[string]bool)
+	for before := -1; before != len(pinned); { // a thread that is not pinned yet may have started another
+		before = len(pinned)
+		threads, err := os.ReadDir("/proc/self/task")
 		if err != nil {
 			return err
 		}
-		if err := unix.SchedSetaffinity(id, &cpus); err != nil {
-			return fmt.Errorf("stay on CPU %d: %w", cpu, err)
+		for _, thread := range threads {
+			id, err := strconv.Atoi(thread.Name())
+			if err != nil {
+				return err
+			}
+			if err := unix.SchedSetaffinity(id, &cpus); err != nil {
+				return fmt.Errorf("stay on CPU %d: %w", cpu, err)
+			}
+			pinned[thread.Name()] = true
 		}
 	}
-	runtime.GOMAXPROCS(1)
 	return nil
 }
 

@@ -25,7 +25,9 @@ type process struct{ cmd *exec.Cmd }
 
 func startProcess(b *testing.B, cmd *exec.Cmd) process {
 	b.Helper()
-	cmd.Stderr = os.Stderr
+	if cmd.Stderr == nil {
+		cmd.Stderr = os.Stderr
+	}
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -132,16 +134,6 @@ func startCollector(b *testing.B) string {
 		"logs: {receivers: [otlp], exporters: [nop]}, metrics: {receivers: [otlp], exporters: [nop]}}}}", address)
 	startProcess(b, exec.Command(path, "--config", config))
 	return address
-}
-
-// startTool starts a tool that attaches BPF programs to tracepoints, for which it needs tracefs, and returns once they are loaded.
-// What it prints is forgotten.
-func startTool(b *testing.B, name string) process {
-	b.Helper()
-	const tracefs = "mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing; "
-	p := startProcess(b, exec.Command("unshare", "--mount", "sh", "-c", tracefs+"exec "+name))
-	bpftest.Until(b, name+" loads its programs", func() bool { return len(p.objects(b, "prog_id", "prog_id")) > 0 })
-	return p
 }
 
 // kerntap is the built binary as it runs by default.

@@ -16,15 +16,12 @@ type load struct {
 	workers, others []*bpftest.Process
 }
 
-// start starts a helper on every one of the first two CPUs.
+// start starts a helper on every one of the first two CPUs, each with a port of its own.
 func start(b *testing.B, ns *bpftest.Namespace, name, helper string, args ...string) []*bpftest.Process {
 	b.Helper()
 	var all []*bpftest.Process
 	for cpu := range min(2, runtime.NumCPU()) {
-		own := append([]string{strconv.Itoa(cpu)}, args...)
-		if helper != "flood" && helper != "getppid" {
-			own = append(own, strconv.Itoa(41000+cpu))
-		}
+		own := append([]string{strconv.Itoa(cpu), strconv.Itoa(41000 + cpu)}, args...)
 		all = append(all, ns.StartHelper(b, fmt.Sprint(name, cpu), helper, own...))
 	}
 	for _, process := range all {
@@ -44,7 +41,7 @@ func drops(b *testing.B) (begin func() load) {
 // connections is two clients at full speed, each with its server beside it, in bare system calls: nothing but connections.
 func connections(b *testing.B) (begin func() load) { return pairs(b, "serve", "connect") }
 
-// requests is the same of clients and servers as people write them, which have something to say to each other.
+// requests is two clients that ask over HTTP, with a connection for each request, each with its server beside it.
 func requests(b *testing.B) (begin func() load) { return pairs(b, "answer", "ask") }
 
 // pairs is two clients, each with its server beside it. Ports would run out if each connection were remembered for a minute,

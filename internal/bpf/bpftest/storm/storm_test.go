@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	rounds     = 21
+	rounds     = 24 // as often with each of three, or of four, the first
 	statRounds = 5
 	lasting    = 2 * time.Second
 	warming    = time.Second // what a start costs is no cost of the storm
 )
 
-// storm is a load, the tracepoints on which the floor counts it, and another tool that watches the same, "" for none.
+// storm is a load, the tracepoints on which the floor counts it, and a tool that watches the same, "" for none.
 type storm struct {
 	begin     func() load
 	floor     []string
-	beside    string
+	tool      string
 	collector string
 }
 
 // costs are the figures of the rounds of one storm.
 type costs struct {
 	alone, counted, watched figures // events a second
-	beside                  figures // with the other tool
+	tooled, lost            figures // events a second with the tool, and how many of the round it lost
 	cpu, resident, peak     figures
 	mapsClaimed, maps       figures
 	bpfTime                 map[string]figures // ns an event, by function
@@ -50,7 +50,7 @@ func (s storm) rate(b *testing.B) float64 {
 	return perSecond
 }
 
-// alone, underFloor and underKerntap each measure the load once. They take turns in who is first.
+// alone, underFloor, underKerntap and underTool each measure the load once. They take turns in who is first.
 func (s storm) alone(b *testing.B, c *costs) { c.alone = append(c.alone, s.rate(b)) }
 
 func (s storm) underFloor(b *testing.B, c *costs) {
@@ -76,10 +76,10 @@ func (s storm) underKerntap(b *testing.B, c *costs) {
 	c.maps = append(c.maps, k.maps(b))
 }
 
-func (s storm) underOther(b *testing.B, c *costs) {
-	other := startTool(b, s.beside)
-	defer other.stop(b)
-	c.beside = append(c.beside, s.rate(b))
+func (s storm) underTool(b *testing.B, c *costs) {
+	t := startTool(b, s.tool)
+	c.tooled = append(c.tooled, s.rate(b))
+	c.lost = append(c.lost, t.end(b))
 }
 
 func (s storm) startFloor(b *testing.B) (floors []*bpftest.Floor) {
@@ -139,8 +139,8 @@ func floorTime(b *testing.B, floors []*bpftest.Floor) (ns uint64) {
 func (s storm) measure(b *testing.B) *costs {
 	c := &costs{bpfTime: make(map[string]figures)}
 	variants := []func(*testing.B, *costs){s.alone, s.underFloor, s.underKerntap}
-	if s.beside != "" {
-		variants = append(variants, s.underOther)
+	if s.tool != "" {
+		variants = append(variants, s.underTool)
 	}
 	for round := range rounds {
 		for turn := range variants {
