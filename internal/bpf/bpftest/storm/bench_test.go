@@ -19,8 +19,8 @@ func (c *costs) print(events, event string, bar bars) {
 	fewer(c.counted, c.alone).line("fewer with programs that only count", "%.1f %%")
 	fewer(c.watched, c.alone).line("fewer with kerntap", "%.1f %%", bar.fewer)
 	if c.tooled != nil {
-		fewer(c.tooled, c.alone).line("fewer with tcplife", "%.1f %%")
-		c.lost.line("events that tcplife lost in a round", "%.0f")
+		fewer(c.tooled, c.alone).line("fewer with "+c.tool, "%.1f %%")
+		c.lost.line("events that "+c.tool+" lost in a round", "%.0f")
 	}
 	c.cpu.line("kerntap's CPU in user space and its system calls", "%.1f %%", bar.cpu)
 	c.resident.line("resident", "%.1f MB", 60)

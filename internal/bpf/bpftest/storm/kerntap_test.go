@@ -120,7 +120,7 @@ func binary(b *testing.B, variable string) string {
 	b.Helper()
 	path := os.Getenv(variable)
 	if path == "" {
-		b.Skip("scripts/bench.sh sets " + variable)
+		bpftest.Missing(b, "needs "+variable+", which scripts/bench.sh sets")
 	}
 	return path
 }

@@ -28,6 +28,7 @@ type storm struct {
 // costs are the figures of the rounds of one storm.
 type costs struct {
 	alone, counted, watched figures // events a second
+	tool                    string
 	tooled, lost            figures // events a second with the tool, and how many of the round it lost
 	cpu, resident, peak     figures
 	mapsClaimed, maps       figures
@@ -137,7 +138,7 @@ func floorTime(b *testing.B, floors []*bpftest.Floor) (ns uint64) {
 
 // measure runs the rounds.
 func (s storm) measure(b *testing.B) *costs {
-	c := &costs{bpfTime: make(map[string]figures)}
+	c := &costs{tool: s.tool, bpfTime: make(map[string]figures)}
 	variants := []func(*testing.B, *costs){s.alone, s.underFloor, s.underKerntap}
 	if s.tool != "" {
 		variants = append(variants, s.underTool)

@@ -107,7 +107,11 @@ func TestSocketsOlderThanTheProgramHaveTheirOwners(t *testing.T) {
 // Who of two that have a listener open made it cannot be told: what they have in common is.
 func TestAnOlderListenerOfTwoProcessesIsNeitherOnes(t *testing.T) {
 	bpftest.Require(t)
-	if types, err := btf.LoadKernelSpec(); err != nil || kernel.Acceptors.Lost(types) == nil {
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kernel.Acceptors.Lost(types) == nil {
 		t.Skip("who accepts is seen on this kernel, whoever listens")
 	}
 	ns := bpftest.NewNamespace(t)
