@@ -21,7 +21,7 @@ type scene struct {
 // because tasks interrupt it, one connect is made after the other.
 func tryInEveryWay(t *testing.T, all []cause, arrange func(*testing.T) scene) {
 	t.Helper()
-	ways := waysToSeeInstantConnects(t)
+	ways := instantWays(t)
 	ways["by states alone"] = startWithoutFunctions
 	for way, begin := range ways {
 		t.Run(way, func(t *testing.T) {
